@@ -1,0 +1,169 @@
+package compute
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// spinFor is how long an idle worker, or a caller waiting for the last chunks, polls before it parks. Two operators
+// of one decode step are a few microseconds apart, waking a parked thread takes tens of them.
+const spinFor = 30 * time.Microsecond
+
+// A Pool runs chunks of one piece of work on a fixed set of goroutines. Chunks are handed out by an atomic counter, so
+// that a thread which the operating system took off its core delays only the chunk it holds. A Pool may be used by
+// several goroutines at once, and from inside a chunk: the caller takes chunks itself and never waits for a worker
+// that has not started one. The zero value is a pool of one thread.
+type Pool struct {
+	cur     atomic.Pointer[job]
+	_       [56]byte // workers poll cur; keep it alone on its cache line
+	workers []*worker
+	closed  atomic.Bool
+	wg      sync.WaitGroup
+}
+
+// job is one call of Do. Its counters are written by all threads, each lies on a cache line of its own.
+type job struct {
+	fn    func(chunk int)
+	total uint32
+	_     [52]byte
+	next  atomic.Uint32
+	_     [60]byte
+	done  atomic.Uint32
+	state atomic.Uint32 // 0 running, 1 the caller has parked on idle, 2 finished
+	idle  chan struct{}
+}
+
+type worker struct {
+	parked atomic.Bool
+	wake   chan struct{}
+}
+
+// NewPool starts a pool of the given number of threads, the caller's included; less than 1 is taken as 1.
+// Close ends its goroutines.
+func NewPool(threads int) *Pool {
+	p := &Pool{}
+	for i := 1; i < threads; i++ {
+		w := &worker{wake: make(chan struct{}, 1)}
+		p.workers = append(p.workers, w)
+		p.wg.Add(1)
+		go p.run(w)
+	}
+	return p
+}
+
+// Threads returns the number of chunks that can run at once.
+func (p *Pool) Threads() int { return len(p.workers) + 1 }
+
+// Do calls f once for every chunk in [0, chunks), on several goroutines, and returns when all calls have returned.
+func (p *Pool) Do(chunks int, f func(chunk int)) {
+	if chunks <= 1 || len(p.workers) == 0 || p.closed.Load() {
+		for c := range chunks {
+			f(c)
+		}
+		return
+	}
+	j := &job{fn: f, total: uint32(chunks)}
+	p.cur.Store(j)
+	for i, w := range p.workers {
+		if i == chunks-1 {
+			break
+		}
+		w.unpark()
+	}
+	j.help()
+	j.wait()
+}
+
+// Close ends the workers and waits for them. Do still works afterwards, on the caller's goroutine alone.
+func (p *Pool) Close() {
+	if p.closed.Swap(true) {
+		return
+	}
+	for _, w := range p.workers {
+		w.unpark()
+	}
+	p.wg.Wait()
+	p.cur.Store(nil)
+}
+
+func (p *Pool) run(w *worker) {
+	defer p.wg.Done()
+	var seen *job
+	for {
+		j := p.await(w, seen)
+		if j == nil {
+			return
+		}
+		j.help()
+		seen = j
+	}
+}
+
+// await returns the next job after seen, or nil when the pool was closed.
+func (p *Pool) await(w *worker, seen *job) *job {
+	for {
+		for s := newSpinner(); s.again(); {
+			if p.closed.Load() {
+				return nil
+			}
+			if j := p.cur.Load(); j != seen {
+				return j
+			}
+		}
+		// Announce the sleep first and look once more: Do stores the job first and looks for sleepers then.
+		w.parked.Store(true)
+		if (p.cur.Load() == seen && !p.closed.Load()) || !w.parked.CompareAndSwap(true, false) {
+			<-w.wake
+		}
+	}
+}
+
+func (w *worker) unpark() {
+	if w.parked.CompareAndSwap(true, false) {
+		w.wake <- struct{}{}
+	}
+}
+
+func (j *job) help() {
+	for {
+		c := j.next.Add(1) - 1
+		if c >= j.total {
+			return
+		}
+		j.fn(int(c))
+		if j.done.Add(1) == j.total && j.state.Swap(2) == 1 {
+			j.idle <- struct{}{}
+		}
+	}
+}
+
+// wait returns when every chunk is done. It is called after help, so that all chunks are taken.
+func (j *job) wait() {
+	for s := newSpinner(); s.again(); {
+		if j.done.Load() == j.total {
+			return
+		}
+	}
+	j.idle = make(chan struct{}, 1)
+	if j.state.CompareAndSwap(0, 1) {
+		<-j.idle
+	}
+}
+
+// spinner bounds a polling loop by time, because the length of a PAUSE differs tenfold between CPUs.
+type spinner struct {
+	n   int
+	end time.Time
+}
+
+func newSpinner() spinner { return spinner{end: time.Now().Add(spinFor)} }
+
+func (s *spinner) again() bool {
+	s.n++
+	if s.n%16 == 0 && time.Now().After(s.end) {
+		return false
+	}
+	pause()
+	return true
+}

@@ -1,0 +1,108 @@
+package compute
+
+import (
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestPoolRunsEveryChunkOnce(t *testing.T) {
+	for _, threads := range []int{-1, 0, 1, 2, 3, 8} {
+		p := NewPool(threads)
+		for _, chunks := range []int{0, 1, 2, 7, 64, 1000} {
+			n := make([]atomic.Int32, chunks)
+			p.Do(chunks, func(c int) { n[c].Add(1) })
+			for c := range n {
+				if n[c].Load() != 1 {
+					t.Fatalf("%d threads: chunk %d of %d ran %d times", threads, c, chunks, n[c].Load())
+				}
+			}
+		}
+		p.Close()
+	}
+}
+
+func TestPoolSerialWork(t *testing.T) {
+	p := NewPool(4)
+	defer p.Close()
+	var total atomic.Int64
+	for i := range 20000 {
+		p.Do(5, func(c int) { total.Add(int64(c)) })
+		if got := total.Load(); got != int64(i+1)*10 {
+			t.Fatalf("after %d calls: %d chunks' sum, Do returned before its chunks", i+1, got)
+		}
+	}
+}
+
+func TestPoolWakesParkedWorkers(t *testing.T) {
+	p := NewPool(3)
+	defer p.Close()
+	for range 20 {
+		time.Sleep(2 * spinFor)
+		var met sync.WaitGroup
+		met.Add(3) // three chunks that wait for each other need three goroutines
+		p.Do(3, func(int) { met.Done(); met.Wait() })
+	}
+}
+
+func TestPoolConcurrentAndNestedUse(t *testing.T) {
+	p := NewPool(3)
+	defer p.Close()
+	var n atomic.Int64
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 300 {
+				p.Do(3, func(int) { p.Do(4, func(int) { n.Add(1) }) })
+			}
+		})
+	}
+	wg.Wait()
+	if n.Load() != 4*300*12 {
+		t.Errorf("%d inner chunks ran, want %d", n.Load(), 4*300*12)
+	}
+}
+
+func TestPoolWaitsForASlowChunk(t *testing.T) {
+	p := NewPool(2)
+	defer p.Close()
+	var done atomic.Bool
+	started := make(chan struct{})
+	p.Do(2, func(c int) {
+		if c == 1 {
+			close(started)
+			time.Sleep(3 * time.Millisecond) // far past the spin: the caller parks
+			done.Store(true)
+		} else {
+			<-started
+		}
+	})
+	if !done.Load() {
+		t.Error("Do returned while a chunk was running")
+	}
+}
+
+func TestPoolCloseTwiceThenDo(t *testing.T) {
+	p := NewPool(4)
+	p.Close()
+	p.Close()
+	n := 0
+	p.Do(3, func(int) { n++ })
+	if n != 3 {
+		t.Errorf("%d of 3 chunks ran on a closed pool", n)
+	}
+}
+
+func BenchmarkPoolDo(b *testing.B) {
+	p := NewPool(2)
+	defer p.Close()
+	b.ReportAllocs()
+	for b.Loop() {
+		p.Do(4, func(int) {})
+	}
+}
