@@ -1,0 +1,121 @@
+package quant
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+)
+
+// Quantize encodes src into dst, which must have exactly t.RowBytes(len(src)) bytes. Types: F32, F16, BF16, Q8_0, Q4_0,
+// Q4_1; the bytes equal gguf.quants.quantize's. A NaN or an infinity in src is an error for the block types, which
+// can't hold one.
+func Quantize(t Type, dst []byte, src []float32) error {
+	n := t.BlockLen()
+	if n == 0 || len(src)%n != 0 || len(dst) != t.RowBytes(len(src)) {
+		return fmt.Errorf("quant: %d weights don't make %d bytes of %v", len(src), len(dst), t)
+	}
+	if n > 1 {
+		for i, f := range src {
+			if math.Float32bits(f)&0x7f800000 == 0x7f800000 {
+				return fmt.Errorf("quant: weight %d is %v, which %v can't hold", i, f, t)
+			}
+		}
+	}
+	switch t {
+	case F32:
+		for i, f := range src {
+			binary.LittleEndian.PutUint32(dst[4*i:], math.Float32bits(f))
+		}
+	case F16:
+		for i, f := range src {
+			putF16(dst[2*i:], f)
+		}
+	case BF16:
+		for i, f := range src {
+			binary.LittleEndian.PutUint16(dst[2*i:], F32ToBF16(f))
+		}
+	case Q4_0:
+		eachBlock(dst, src, bytesQ4_0, quantizeQ4_0)
+	case Q4_1:
+		eachBlock(dst, src, bytesQ4_1, quantizeQ4_1)
+	case Q8_0:
+		eachBlock(dst, src, bytesQ8_0, quantizeQ8_0)
+	default:
+		return fmt.Errorf("quant: can't encode %v: use F32, F16, BF16, Q8_0, Q4_0 or Q4_1", t)
+	}
+	return nil
+}
+
+func eachBlock(dst []byte, src []float32, size int, f func(dst []byte, src []float32)) {
+	for ; len(src) > 0; dst, src = dst[size:], src[blockLen:] {
+		f(dst[:size:size], src[:blockLen:blockLen])
+	}
+}
+
+// inverse is 1/d, and 0 where that is infinite: such a d is 0 as an fp16, whatever the weights are.
+func inverse(d float32) float32 {
+	if abs(d) < 0x1p-126 {
+		return 0
+	}
+	return 1 / d
+}
+
+// quantizeQ4_0 scales so that the value of largest magnitude (the first of equals) becomes -8.
+func quantizeQ4_0(dst []byte, src []float32) {
+	var top, amax float32
+	for _, v := range src {
+		if a := abs(v); a > amax {
+			amax, top = a, v
+		}
+	}
+	d := top / -8
+	id := inverse(d)
+	putF16(dst, d)
+	for i := range 16 {
+		lo := min(15, uint8(float32(src[i]*id)+8.5))
+		hi := min(15, uint8(float32(src[i+16]*id)+8.5))
+		dst[2+i] = lo | hi<<4
+	}
+}
+
+func quantizeQ4_1(dst []byte, src []float32) {
+	lo, hi := src[0], src[0]
+	for _, v := range src[1:] {
+		lo, hi = min(lo, v), max(hi, v)
+	}
+	d := (hi - lo) / 15
+	id := inverse(d)
+	putF16(dst, d)
+	putF16(dst[2:], lo)
+	for i := range 16 {
+		a := min(15, uint8(float32((src[i]-lo)*id)+0.5))
+		b := min(15, uint8(float32((src[i+16]-lo)*id)+0.5))
+		dst[4+i] = a | b<<4
+	}
+}
+
+func quantizeQ8_0(dst []byte, src []float32) {
+	var amax float32
+	for _, v := range src {
+		amax = max(amax, abs(v))
+	}
+	d := amax / 127
+	id := inverse(d)
+	putF16(dst, d)
+	for i, v := range src {
+		dst[2+i] = byte(roundAway(v * id))
+	}
+}
+
+// roundAway rounds half away from zero, as C's roundf.
+func roundAway(v float32) int8 {
+	a := float64(abs(v))
+	f := math.Floor(a)
+	f += math.Floor(2 * (a - f))
+	if v < 0 {
+		f = -f
+	}
+	return int8(f)
+}
+
+func abs(v float32) float32 { return math.Float32frombits(math.Float32bits(v) &^ (1 << 31)) }
