@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"image"
 	"image/color"
+	"image/jpeg"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -140,4 +141,29 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("error %q does not name the package", err)
 		}
 	})
+}
+
+func BenchmarkDecodeJPEG1080p(b *testing.B) {
+	var buf bytes.Buffer
+	src := testPicture(1920, 1080, 0)
+	img := image.NewNRGBA(image.Rect(0, 0, src.W, src.H))
+	for i := range src.W * src.H {
+		copy(img.Pix[4*i:], src.Pix[3*i:3*i+3])
+		img.Pix[4*i+3] = 255
+	}
+	if err := jpeg.Encode(&buf, img, &jpeg.Options{Quality: 30}); err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		if _, err := Decode(buf.Bytes()); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkYCbCrToRGB1080p(b *testing.B) {
+	img := image.NewYCbCr(image.Rect(0, 0, 1920, 1080), image.YCbCrSubsampleRatio420)
+	for b.Loop() {
+		FromImage(img)
+	}
 }
