@@ -1,0 +1,196 @@
+// Package config reads edgevlm's configuration: YAML, strict. An unknown key, a
+// value of the wrong type or out of range is an error that names its line, and
+// all of a file's errors are found in one pass. The defaults are stated in
+// Default and DefaultCamera and nowhere else.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// Config is a whole configuration file.
+type Config struct {
+	Device  string   `yaml:"device"`
+	Model   Model    `yaml:"model"`
+	Cameras []Camera `yaml:"cameras"`
+	MQTT    MQTT     `yaml:"mqtt"`
+	Spool   Spool    `yaml:"spool"`
+	Log     Log      `yaml:"log"`
+}
+
+// Model says which model runs: an embedded one by name, or GGUF files.
+type Model struct {
+	Name      string `yaml:"name"`
+	Text      string `yaml:"text"`
+	MMProj    string `yaml:"mmproj"`
+	Backend   string `yaml:"backend"`
+	Threads   int    `yaml:"threads"`
+	MinPixels int    `yaml:"min_pixels"`
+	MaxPixels int    `yaml:"max_pixels"`
+}
+
+// Camera is one camera and what is asked about it.
+type Camera struct {
+	Name      string   `yaml:"name"`
+	Source    string   `yaml:"source"`
+	Loop      bool     `yaml:"loop"`
+	FPS       float64  `yaml:"fps"`
+	Width     int      `yaml:"width"`
+	Height    int      `yaml:"height"`
+	Window    Duration `yaml:"window"`
+	Prompt    string   `yaml:"prompt"`
+	System    *string  `yaml:"system"`
+	MaxTokens int      `yaml:"max_tokens"`
+	Publish   Publish  `yaml:"publish"`
+}
+
+// Publish bounds how often a camera is described.
+type Publish struct {
+	Every Duration `yaml:"every"`
+}
+
+// MQTT is the broker. Passwords come from a file or a systemd credential only.
+type MQTT struct {
+	URL          string `yaml:"url"`
+	PasswordFile string `yaml:"password_file"`
+	CAFile       string `yaml:"ca_file"`
+	CertFile     string `yaml:"cert_file"`
+	KeyFile      string `yaml:"key_file"`
+}
+
+// Spool is the queue between the model and the broker.
+type Spool struct {
+	Dir      string `yaml:"dir"`
+	MaxBytes Size   `yaml:"max_bytes"`
+	Sync     string `yaml:"sync"`
+}
+
+// Log is what the daemon says on stderr.
+type Log struct {
+	Level  string `yaml:"level"`
+	Format string `yaml:"format"`
+}
+
+// Default is a configuration before its file is read.
+func Default() Config {
+	return Config{
+		MQTT:  MQTT{URL: "mqtt://127.0.0.1:1883"},
+		Spool: Spool{MaxBytes: 256 << 20, Sync: "always"},
+		Log:   Log{Level: "info", Format: "text"},
+	}
+}
+
+// DefaultCamera is a camera before its keys are read.
+func DefaultCamera() Camera {
+	return Camera{
+		FPS:       1,
+		Window:    Duration(4 * time.Second),
+		Prompt:    "What is happening?",
+		MaxTokens: 64,
+		Publish:   Publish{Every: Duration(2 * time.Second)},
+	}
+}
+
+// Frames is how many frames the window holds: window x fps, even, at least 2.
+func (c Camera) Frames() int {
+	n := int(c.Window.Std().Seconds()*c.FPS + 0.5)
+	return max(2, n+n%2)
+}
+
+// Warnings says which keys are accepted but have no effect in this version.
+func (c Config) Warnings() []string {
+	var w []string
+	if c.Spool.Dir != "" {
+		w = append(w, "spool.dir has no effect in this version: the queue is kept in memory and lost when the daemon ends")
+	}
+	return w
+}
+
+// Problem is one thing wrong with a configuration.
+type Problem struct {
+	Line int // from 1; 0: no line
+	Text string
+}
+
+func (p Problem) String() string {
+	if p.Line == 0 {
+		return p.Text
+	}
+	return fmt.Sprintf("line %d: %s", p.Line, p.Text)
+}
+
+// Errors is all that is wrong with a configuration, in the order of its lines.
+type Errors struct {
+	File     string
+	Problems []Problem
+}
+
+// Error is one line: the first problem and how many more there are.
+func (e *Errors) Error() string {
+	s := fmt.Sprintf("config %s: %s", e.File, e.Problems[0])
+	if n := len(e.Problems) - 1; n > 0 {
+		s += fmt.Sprintf(" (and %d more: `edgevlm check-config` lists them)", n)
+	}
+	return s
+}
+
+// maxFile is more than any configuration needs, in bytes.
+const maxFile = 64 << 10
+
+// Load reads a file. Relative paths in it count from its folder.
+func Load(path string) (*Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("config: %w", err)
+	}
+	c, err := Parse(path, data)
+	if err != nil {
+		return nil, err
+	}
+	c.rebase(filepath.Dir(path))
+	return c, nil
+}
+
+func (c *Config) rebase(dir string) {
+	paths := []*string{&c.Model.Text, &c.Model.MMProj, &c.MQTT.PasswordFile,
+		&c.MQTT.CAFile, &c.MQTT.CertFile, &c.MQTT.KeyFile, &c.Spool.Dir}
+	for _, p := range paths {
+		if *p != "" && !filepath.IsAbs(*p) && !strings.HasPrefix(*p, credential) {
+			*p = filepath.Join(dir, *p)
+		}
+	}
+	for i := range c.Cameras {
+		p, ok := strings.CutPrefix(c.Cameras[i].Source, "files:")
+		if ok && !filepath.IsAbs(p) {
+			c.Cameras[i].Source = "files:" + filepath.Join(dir, p)
+		}
+	}
+}
+
+// credential marks a secret that systemd hands over (LoadCredential=).
+const credential = "credential:"
+
+// SecretFile is the file that holds a secret: the path itself, or, for
+// credential:NAME, the one systemd has put into credentialsDir. An empty path
+// stays empty.
+func SecretFile(path, credentialsDir string) (string, error) {
+	name, ok := strings.CutPrefix(path, credential)
+	if !ok {
+		return path, nil
+	}
+	if credentialsDir == "" {
+		return "", errors.New("config: " + path + ": no credentials here; start from a systemd unit with LoadCredential=" + name)
+	}
+	return filepath.Join(credentialsDir, name), nil
+}

@@ -1,0 +1,260 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const minimal = `device: gate
+cameras:
+  - name: yard
+    source: files:clips/yard
+`
+
+func samplePath() string { return filepath.Join("..", "..", "edgevlm.sample.yaml") }
+
+func TestSampleParsesAndItsCommentedKeysAreTheDefaults(t *testing.T) {
+	data, err := os.ReadFile(samplePath())
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := Parse("sample", data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commented := regexp.MustCompile(`(?m)^( *)#([a-z_]+:)`)
+	n := len(commented.FindAll(data, -1))
+	if n < 12 {
+		t.Fatalf("only %d commented keys; the sample should show every default", n)
+	}
+	full, err := Parse("sample", commented.ReplaceAll(data, []byte("$1$2")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(plain, full); d != "" {
+		t.Errorf("a commented key is not the default:\n%s", d)
+	}
+
+	want := Default()
+	want.Device, want.Model.Name = "gate", "demo"
+	cam := DefaultCamera()
+	cam.Name, cam.Source = "yard", "v4l2:/dev/video0"
+	want.Cameras = []Camera{cam}
+	if d := cmp.Diff(&want, plain); d != "" {
+		t.Errorf("the sample is not the defaults:\n%s", d)
+	}
+}
+
+func TestEveryKeyIsRead(t *testing.T) {
+	got, err := Parse("c", []byte(`
+device: gate
+model: { text: M.gguf, mmproj: P.gguf, backend: cpu, threads: 2, min_pixels: 100, max_pixels: 200 }
+cameras:
+  - &first
+    name: yard
+    source: "files:clips/yard"
+    loop: true
+    fps: 2
+    width: 640
+    height: 480
+    window: 1m30s
+    prompt: |
+      What is
+      happening?
+    system: ""
+    max_tokens: 7
+    publish: { every: 500ms }
+  - { name: door, source: "exec:rpicam-vid -t 0" }
+mqtt: { url: mqtts://gate@broker:8883, password_file: p, ca_file: a, cert_file: c, key_file: k }
+spool: { dir: spool, max_bytes: 1.5MiB, sync: 5s }
+log: { level: warn, format: json }
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty := ""
+	door := DefaultCamera()
+	door.Name, door.Source = "door", "exec:rpicam-vid -t 0"
+	want := &Config{
+		Device: "gate",
+		Model:  Model{Text: "M.gguf", MMProj: "P.gguf", Backend: "cpu", Threads: 2, MinPixels: 100, MaxPixels: 200},
+		Cameras: []Camera{{
+			Name: "yard", Source: "files:clips/yard", Loop: true, FPS: 2, Width: 640, Height: 480,
+			Window: Duration(90 * time.Second), Prompt: "What is\nhappening?", System: &empty, MaxTokens: 7,
+			Publish: Publish{Every: Duration(500 * time.Millisecond)},
+		}, door},
+		MQTT:  MQTT{URL: "mqtts://gate@broker:8883", PasswordFile: "p", CAFile: "a", CertFile: "c", KeyFile: "k"},
+		Spool: Spool{Dir: "spool", MaxBytes: 3 << 19, Sync: "5s"},
+		Log:   Log{Level: "warn", Format: "json"},
+	}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestProblemsNameTheirLineAndWhatToDo(t *testing.T) {
+	cam := "device: gate\ncameras:\n  - name: yard\n    source: files:x\n"
+	for _, c := range []struct{ name, yaml, want string }{
+		{"misspelt key", cam + "    fsp: 1\n", "line 5: unknown key `fsp` in cameras[0]; did you mean `fps`?"},
+		{"unknown key", cam + "    zzz: 1\n", "line 5: unknown key `zzz` in cameras[0]; known are name, source, "},
+		{"top key", cam + "mtqq: {}\n", "line 5: unknown key `mtqq`; did you mean `mqtt`?"},
+		{"later key", cam + "    motion: {}\n", "line 5: unknown key `motion` in cameras[0]; this version does not have it yet"},
+		{"second key", cam + "device: b\n", "line 5: "},
+		{"fps as text", cam + "    fps: fast\n", "line 5: `cameras[0].fps`: must be a number, not `fast`"},
+		{"fps too high", cam + "    fps: 60\n", "line 5: `cameras[0].fps` must be between 0.1 and 30"},
+		{"fps not a number", cam + "    fps: .nan\n", "line 5: `cameras[0].fps`: must be a number, not `.nan`"},
+		{"no unit", cam + "    window: 4\n", "line 5: `cameras[0].window`: must be a duration with its unit, like 2s; not `4`"},
+		{"wrong unit", cam + "    window: 4 parsecs\n", "line 5: `cameras[0].window`: `4 parsecs` is not a duration; write it like 2s"},
+		{"window too long", cam + "    window: 1h\n", "line 5: `cameras[0].window` must be more than 0s and at most 10m"},
+		{"bool", cam + "    loop: perhaps\n", "line 5: `cameras[0].loop`: must be true or false, not `perhaps`"},
+		{"list as text", cam + "    prompt: [a]\n", "line 5: `cameras[0].prompt`: must be text, not a list; put it in quotes"},
+		{"empty value", cam + "    prompt:\n", "line 5: `cameras[0].prompt`: must be text, not nothing"},
+		{"text as list", "device: gate\ncameras: yard\n", "line 2: `cameras` must be a list"},
+		{"no cameras", "device: gate\n", "`cameras` is missing or empty"},
+		{"no device", "cameras:\n  - name: a\n    source: files:x\n", "`device` is missing"},
+		{"device with wildcard", "device: ga+te\ncameras:\n  - name: a\n    source: files:x\n", "line 1: `device` may hold a-z"},
+		{"no source", "device: gate\ncameras:\n  - name: a\n", "line 3: `cameras[0].source` is missing"},
+		{"unknown source", "device: gate\ncameras:\n  - name: a\n    source: usb\n", "line 4: `cameras[0].source` `usb` is none of"},
+		{"loop on a camera", "device: gate\ncameras:\n  - name: a\n    source: v4l2:/dev/video0\n    loop: true\n", "line 5: `cameras[0].loop` is for files: only"},
+		{"same name twice", cam + "  - name: yard\n    source: files:y\n", "line 5: `cameras[1].name` `yard` is taken"},
+		{"reserved name", "device: gate\ncameras:\n  - name: stats\n    source: files:x\n", "line 3: `cameras[0].name` `stats` is a topic of the device itself"},
+		{"size", cam + "spool: { max_bytes: lots }\n", "line 5: `spool.max_bytes`: `lots` is not a size; write it like 256MiB"},
+		{"small size", cam + "spool: { max_bytes: 1KiB }\n", "line 5: `spool.max_bytes` is 1KiB; give at least 64KiB"},
+		{"password in URL", cam + "mqtt: { url: mqtt://u:secret@h }\n", "line 5: `mqtt.url` is wrong: a password does not belong in the config"},
+		{"URL scheme", cam + "mqtt: { url: http://h }\n", "line 5: `mqtt.url` is wrong: `http://h` has no known scheme"},
+		{"half a model", cam + "model: { text: a.gguf }\n", "line 5: `model.text` is half a model"},
+		{"other half", cam + "model: { mmproj: a.gguf }\n", "line 5: `model.mmproj` is half a model"},
+		{"two models", cam + "model: { name: demo, text: a.gguf }\n", "line 5: `model.name` and `text` exclude each other"},
+		{"unknown model", cam + "model: { name: gpt }\n", "line 5: `model.name` is `gpt`; the embedded model is called demo"},
+		{"log level", cam + "log: { level: loud }\n", "line 5: `log.level` must be debug"},
+		{"syntax", "device: [gate\n", "not YAML: "},
+		{"tab", "device: gate\ncameras:\n\t- name: a\n", "line 3: not YAML: "},
+		{"empty", "# nothing\n", "is empty"},
+		{"binary", "device: \x00\n", "line 1: holds a zero byte"},
+		{"latin1", "device: gate\n# caf\xe9\n", "line 2: is not UTF-8"},
+		{"deep", "device: gate\nx: " + strings.Repeat("[", 1000), "line 2: brackets are nested too deeply"},
+		{"two documents", cam + "---\ndevice: b\n", "line 6: a second document"},
+		{"alias to nothing", cam + "mqtt: *x\n", "line 5: "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Parse("c.yaml", []byte(c.yaml))
+			if err == nil {
+				t.Fatal("no error")
+			}
+			got := err.Error()
+			if !strings.Contains(got, c.want) || !strings.HasPrefix(got, "config c.yaml: ") {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+			if strings.Contains(got, "\n") || strings.Contains(got, "secret") {
+				t.Errorf("not one clean line: %q", got)
+			}
+		})
+	}
+}
+
+func TestAllProblemsAreFoundInOrderOfTheirLines(t *testing.T) {
+	_, err := Parse("c", []byte("devise: gate\ncameras:\n  - name: yard\n    source: files:x\n    fps: 99\n    fsp: 1\nspool: { sync: never }\n"))
+	var e *Errors
+	if !errors.As(err, &e) {
+		t.Fatalf("got %v", err)
+	}
+	var lines []int
+	for _, p := range e.Problems {
+		lines = append(lines, p.Line)
+	}
+	if d := cmp.Diff([]int{1, 5, 6, 7, 0}, lines); d != "" {
+		t.Errorf("%v\n%s", e.Problems, d)
+	}
+	if !strings.Contains(err.Error(), "(and 4 more: ") {
+		t.Errorf("got %s", err)
+	}
+}
+
+func TestRelativePathsCountFromTheFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "edgevlm.yaml")
+	text := minimal + "model: { text: m.gguf, mmproj: /p.gguf }\nmqtt: { password_file: credential:mqtt }\n"
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := []string{c.Model.Text, c.Model.MMProj, c.MQTT.PasswordFile, c.Cameras[0].Source}
+	want := []string{filepath.Join(dir, "m.gguf"), "/p.gguf", "credential:mqtt", "files:" + filepath.Join(dir, "clips/yard")}
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	if p, err := SecretFile(c.MQTT.PasswordFile, "/run/credentials/edgevlm"); p != "/run/credentials/edgevlm/mqtt" || err != nil {
+		t.Errorf("got %q, %v", p, err)
+	}
+	if _, err := SecretFile(c.MQTT.PasswordFile, ""); err == nil {
+		t.Error("a credential without systemd is no error")
+	}
+}
+
+func TestWindowIsAnEvenNumberOfFrames(t *testing.T) {
+	for _, c := range []struct {
+		window time.Duration
+		fps    float64
+		want   int
+	}{{4 * time.Second, 1, 4}, {time.Second, 0.1, 2}, {3 * time.Second, 1, 4}, {4 * time.Second, 2, 8}, {2500 * time.Millisecond, 1, 4}} {
+		cam := Camera{Window: Duration(c.window), FPS: c.fps}
+		if got := cam.Frames(); got != c.want {
+			t.Errorf("%v at %v fps: %d frames, want %d", c.window, c.fps, got, c.want)
+		}
+	}
+}
+
+func TestRedactHidesEveryUserinfo(t *testing.T) {
+	for in, want := range map[string]string{
+		"rtsp://u:p@cam/1":                    "rtsp://***@cam/1",
+		"mqtt://h:1883":                       "mqtt://h:1883",
+		"exec:ffmpeg -i rtsp://a:b@c x://d@e": "exec:ffmpeg -i rtsp://***@c x://***@e",
+		"http://h/p@q":                        "http://h/p@q",
+		"rtsp://u:p@ss@cam":                   "rtsp://***@cam",
+	} {
+		if got := Redact(in); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	sample, err := os.ReadFile(samplePath())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(string(sample))
+	f.Add(minimal)
+	f.Add("device: &a gate\nmodel: {name: *a}\ncameras: [{name: x, source: 'exec:y', fps: 1e9}]")
+	f.Add("? [a]\n: b\n<<: {a: 1}\n!!str x: y\n--- |\n x")
+	f.Fuzz(func(t *testing.T, s string) {
+		c, err := Parse("f", []byte(s))
+		if (c == nil) == (err == nil) {
+			t.Fatalf("config %v, error %v", c, err)
+		}
+		if err != nil {
+			if strings.ContainsAny(err.Error(), "\n\r\x00") {
+				t.Fatalf("not one line: %q", err)
+			}
+			return
+		}
+		if !IsName(c.Device) || len(c.Cameras) == 0 {
+			t.Fatalf("passed validation: %+v", c)
+		}
+		for _, cam := range c.Cameras {
+			if n := cam.Frames(); n < 2 || n%2 != 0 || n > 256 {
+				t.Fatalf("%d frames", n)
+			}
+		}
+	})
+}

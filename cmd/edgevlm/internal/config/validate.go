@@ -1,0 +1,122 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+)
+
+// check adds a problem about a path unless one is known already.
+func (d *decoder) check(ok bool, path, format string, args ...any) {
+	if ok || slices.Contains(d.failed, path) {
+		return
+	}
+	d.problems = append(d.problems, Problem{d.line(path), subject(path) + " " + fmt.Sprintf(format, args...)})
+}
+
+// line is that of a path, or of what it would stand in.
+func (d *decoder) line(path string) int {
+	for {
+		if n, ok := d.lines[path]; ok {
+			return n
+		}
+		i := strings.LastIndexAny(path, ".[")
+		if i < 0 {
+			return 0
+		}
+		path = path[:i]
+	}
+}
+
+func (c *Config) validate(d *decoder) {
+	if c.Device == "" {
+		d.check(false, "device", "is missing; name this board in one word, like `device: gate`")
+	} else {
+		d.check(IsName(c.Device), "device", "may hold a-z, 0-9, _ and - only, at most %d of them", maxName)
+	}
+	c.Model.validate(d)
+	d.check(len(c.Cameras) > 0, "cameras", "is missing or empty; add at least one, with a name and a source")
+	names := map[string]bool{}
+	for i := range c.Cameras {
+		cam := &c.Cameras[i]
+		cam.validate(d, fmt.Sprintf("cameras[%d]", i))
+		d.check(cam.Name == "" || !names[cam.Name], fmt.Sprintf("cameras[%d].name", i), "`%s` is taken by another camera", cam.Name)
+		names[cam.Name] = true
+	}
+	if err := checkURL(c.MQTT.URL); err != nil {
+		d.check(false, "mqtt.url", "is wrong: %v", err)
+	}
+	d.check((c.MQTT.CertFile == "") == (c.MQTT.KeyFile == ""), "mqtt.cert_file", "and `mqtt.key_file` go together")
+	d.check(c.Spool.MaxBytes >= 64<<10, "spool.max_bytes", "is %v; give at least 64KiB", c.Spool.MaxBytes)
+	if c.Spool.Sync != "always" {
+		s, err := parseDuration(c.Spool.Sync)
+		d.check(err == nil && s > 0, "spool.sync", "must be always or a duration like 5s")
+	}
+	var level slog.Level
+	d.check(level.UnmarshalText([]byte(c.Log.Level)) == nil, "log.level", "must be debug, info, warn or error")
+	d.check(c.Log.Format == "text" || c.Log.Format == "json", "log.format", "must be text or json")
+}
+
+func (m *Model) validate(d *decoder) {
+	switch {
+	case m.Name == "" && m.Text == "":
+		d.check(m.MMProj == "", "model.mmproj", "is half a model; give `text` too")
+		m.Name = "demo"
+	case m.Name != "":
+		d.check(m.Name == "demo", "model.name", "is `%s`; the embedded model is called demo, others are given as `text` and `mmproj`", m.Name)
+		d.check(m.Text == "" && m.MMProj == "", "model.name", "and `text` exclude each other")
+	default:
+		d.check(m.MMProj != "", "model.text", "is half a model; give `mmproj` too")
+	}
+	d.check(m.Threads >= 0 && m.Threads <= 1024, "model.threads", "must be between 1 and 1024, or 0 for one a core")
+	d.check(m.MinPixels >= 0, "model.min_pixels", "must not be negative")
+	d.check(m.MaxPixels >= 0, "model.max_pixels", "must not be negative")
+	d.check(m.MaxPixels == 0 || m.MinPixels <= m.MaxPixels, "model.min_pixels", "is more than `model.max_pixels`")
+}
+
+func (c *Camera) validate(d *decoder, at string) {
+	if c.Name == "" {
+		d.check(false, at+".name", "is missing; it becomes a topic level, like yard")
+	} else {
+		d.check(IsName(c.Name), at+".name", "may hold a-z, 0-9, _ and - only, at most %d of them", maxName)
+	}
+	// These words are levels of their own in DESIGN's topic tree.
+	taken := []string{"availability", "info", "stats", "request", "response"}
+	d.check(!slices.Contains(taken, c.Name), at+".name", "`%s` is a topic of the device itself; choose another", c.Name)
+	scheme, rest, found := strings.Cut(c.Source, ":")
+	kinds := []string{"files", "v4l2", "http", "https", "rtsp", "rtsps", "exec"}
+	switch {
+	case c.Source == "":
+		d.check(false, at+".source", "is missing; give files:, v4l2:, http(s)://, rtsp:// or exec:")
+	default:
+		d.check(found && rest != "" && slices.Contains(kinds, scheme), at+".source",
+			"`%s` is none of files:DIR, v4l2:/dev/video0, http(s)://…, rtsp://…, exec:COMMAND", Redact(c.Source))
+	}
+	d.check(!c.Loop || scheme == "files", at+".loop", "is for files: only")
+	fpsOK := c.FPS >= 0.1 && c.FPS <= 30
+	d.check(fpsOK, at+".fps", "must be between 0.1 and 30; the model needs 1 or 2")
+	d.check(c.Width >= 0 && c.Width <= 8192, at+".width", "must be between 0 and 8192 pixels")
+	d.check(c.Height >= 0 && c.Height <= 8192, at+".height", "must be between 0 and 8192 pixels")
+	d.check((c.Width == 0) == (c.Height == 0), at+".width", "and `height` go together")
+	d.check(c.Window > 0 && c.Window.Std() <= 10*time.Minute, at+".window", "must be more than 0s and at most 10m")
+	d.check(!fpsOK || c.Frames() <= 256, at+".window", "at this fps is %d frames; at most 256", c.Frames())
+	d.check(strings.TrimSpace(c.Prompt) != "", at+".prompt", "must not be empty")
+	d.check(len(c.Prompt) <= 16<<10, at+".prompt", "is longer than 16 KiB")
+	d.check(c.MaxTokens >= 1 && c.MaxTokens <= 4096, at+".max_tokens", "must be between 1 and 4096")
+	d.check(c.Publish.Every >= 0 && c.Publish.Every.Std() <= 24*time.Hour, at+".publish.every", "must be between 0s and 24h")
+}
+
+// maxName bounds a topic level.
+const maxName = 64
+
+// IsName says whether s may be a level of a topic: [a-z0-9_-], 1 to 64 of them.
+func IsName(s string) bool {
+	for _, r := range s {
+		if !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '_' || r == '-') {
+			return false
+		}
+	}
+	return s != "" && len(s) <= maxName
+}
