@@ -7,7 +7,7 @@ import (
 )
 
 // Quantize encodes src into dst, which must have exactly t.RowBytes(len(src)) bytes. Types: F32, F16, BF16, Q8_0, Q4_0,
-// Q4_1; the bytes equal gguf.quants.quantize's. A NaN or an infinity in src is an error for the block types, which
+// Q4_1, whose bytes equal gguf.quants.quantize's, and Q4_K and Q6_K, which that package can't write. A NaN or an infinity in src is an error for the block types, which
 // can't hold one.
 func Quantize(t Type, dst []byte, src []float32) error {
 	n := t.BlockLen()
@@ -40,15 +40,23 @@ func Quantize(t Type, dst []byte, src []float32) error {
 		eachBlock(dst, src, bytesQ4_1, quantizeQ4_1)
 	case Q8_0:
 		eachBlock(dst, src, bytesQ8_0, quantizeQ8_0)
+	case Q4_K:
+		eachBlock(dst, src, bytesQ4_K, quantizeQ4_K)
+	case Q6_K:
+		eachBlock(dst, src, bytesQ6_K, quantizeQ6_K)
 	default:
-		return fmt.Errorf("quant: can't encode %v: use F32, F16, BF16, Q8_0, Q4_0 or Q4_1", t)
+		return fmt.Errorf("quant: can't encode %v: use F32, F16, BF16, Q8_0, Q6_K, Q4_K, Q4_0 or Q4_1", t)
 	}
 	return nil
 }
 
 func eachBlock(dst []byte, src []float32, size int, f func(dst []byte, src []float32)) {
-	for ; len(src) > 0; dst, src = dst[size:], src[blockLen:] {
-		f(dst[:size:size], src[:blockLen:blockLen])
+	if len(src) == 0 {
+		return
+	}
+	n := len(src) / (len(dst) / size)
+	for ; len(src) > 0; dst, src = dst[size:], src[n:] {
+		f(dst[:size:size], src[:n:n])
 	}
 }
 

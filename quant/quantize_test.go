@@ -109,7 +109,7 @@ func TestWrongSizesAndValuesAreErrors(t *testing.T) {
 		"short source":    Dequantize(Q4_0, make([]float32, 32), make([]byte, 17)),
 		"part of a block": Dequantize(Q4_K, make([]float32, 32), make([]byte, 18)),
 		"unknown type":    Dequantize(Type(99), make([]float32, 32), make([]byte, 18)),
-		"no encoder":      Quantize(Q6_K, make([]byte, 210), make([]float32, 256)),
+		"no encoder":      Quantize(Q5_K, make([]byte, 176), make([]float32, 256)),
 		"NaN":             Quantize(Q8_0, make([]byte, 34), append(make([]float32, 31), float32(math.NaN()))),
 		"infinity":        Quantize(Q4_0, make([]byte, 18), append(make([]float32, 31), float32(math.Inf(-1)))),
 	} {
