@@ -1,0 +1,118 @@
+package quant
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+)
+
+// kernels is what one instruction set offers. A nil function means the portable one serves.
+type kernels struct {
+	name     string
+	quantize func(dst []activation, x []float32)
+	ints     [layouts]intKernel
+}
+
+// intKernel multiplies one layout. Both functions add to out, so that a long row can be fed in pieces.
+type intKernel struct {
+	// gemv: 8 rows x len(a) blocks times one column: out[0:8] += .
+	gemv func(w []byte, a []activation, out []float32)
+	// gemm: 8 rows x nb blocks times tile columns: out[c*ldo : c*ldo+8] += for each column c. nil: gemv per column.
+	gemm func(w, panel []byte, nb int, out []float32, ldo int)
+	tile int // columns of gemm: 4 or 8
+	// padFrom: with this many columns left over, a padded tile is cheaper than as many gemv.
+	padFrom    int
+	panelBytes int // of one block of tile columns
+	// pack interleaves tile columns of equally many blocks.
+	pack func(panel []byte, cols [][]activation)
+}
+
+var current atomic.Pointer[kernels]
+
+// startISA picks the kernels at first use: those EDGEVLM_ISA names, else the best this machine has.
+var startISA = sync.OnceValue(func() error {
+	var err error
+	k := installed()
+	best := k[len(k)-1]
+	if name := os.Getenv("EDGEVLM_ISA"); name != "" {
+		if best, err = find(name); err != nil {
+			best, err = k[0], fmt.Errorf("%w (from the environment variable EDGEVLM_ISA)", err)
+		}
+	}
+	current.CompareAndSwap(nil, best)
+	return err
+})
+
+// active returns the chosen kernels.
+func active() *kernels {
+	if k := current.Load(); k != nil {
+		return k
+	}
+	_ = startISA() // NewMatrix reports it
+	return current.Load()
+}
+
+// installed lists the kernels this machine can run: the portable ones first, the best last.
+var installed = sync.OnceValue(func() []*kernels {
+	all := append([]*kernels{genericKernels()}, archKernels()...)
+	for _, k := range all[1:] {
+		k.fill(all[0])
+	}
+	return all
+})
+
+// fill takes from base what k lacks.
+func (k *kernels) fill(base *kernels) {
+	if k.quantize == nil {
+		k.quantize = base.quantize
+	}
+	for l := range k.ints {
+		if k.ints[l].gemv == nil {
+			k.ints[l].gemv = base.ints[l].gemv
+		}
+	}
+}
+
+func find(name string) (*kernels, error) {
+	var names []string
+	for _, k := range installed() {
+		if k.name == name {
+			return k, nil
+		}
+		names = append(names, k.name)
+	}
+	for _, known := range archISAs() {
+		if known == name {
+			return nil, fmt.Errorf("quant: this CPU lacks %s: choose one of %s", name, strings.Join(names, ", "))
+		}
+	}
+	return nil, fmt.Errorf("quant: unknown instruction set %q: choose one of %s", name, strings.Join(names, ", "))
+}
+
+// ISA names the instruction set whose kernels are in use: "generic", "avx2", "avx512vnni", "neon", "dotprod" or "i8mm".
+func ISA() string { return active().name }
+
+// ISAs lists the instruction sets this machine has kernels for, the portable one first, the best last.
+func ISAs() []string {
+	var names []string
+	for _, k := range installed() {
+		names = append(names, k.name)
+	}
+	return names
+}
+
+// SetISA chooses the kernels; "" or "auto" chooses the best. Matrices made before and after work with any choice.
+func SetISA(name string) error {
+	k := installed()
+	chosen := k[len(k)-1]
+	if name != "" && name != "auto" {
+		var err error
+		if chosen, err = find(name); err != nil {
+			return err
+		}
+	}
+	current.Store(chosen)
+	return nil
+}

@@ -1,0 +1,97 @@
+package quant
+
+import (
+	"fmt"
+	"math"
+	"runtime"
+	"unsafe"
+)
+
+// A Runner spreads work over threads: Do calls f(0) ... f(chunks-1), each once, and returns when all have returned.
+type Runner interface {
+	Threads() int
+	Do(chunks int, f func(chunk int))
+}
+
+// Matrix holds weights [rows, cols] for multiplication. It is read-only once made: goroutines may share it.
+type Matrix struct {
+	typ        Type
+	rows, cols int
+	nb         int // blocks of 32 a row, for a repacked matrix
+	layout     layout
+	raw        []byte // row-major as in the file; nil once repacked
+	packed     []byte // see layout
+}
+
+// NewMatrix takes weights of type t, row-major [rows, cols], each row in whole blocks. Q4_0, Q4_1, Q5_0, Q5_1 and Q8_0 are
+// repacked into memory of the matrix's own, and data isn't touched afterwards; other types are read from data, which
+// must stay as it is while the matrix is in use. An infinity or NaN among the scales or the weights is an error.
+func NewMatrix(t Type, data []byte, rows, cols int) (*Matrix, error) {
+	if err := startISA(); err != nil {
+		return nil, err
+	}
+	if !t.Known() {
+		return nil, fmt.Errorf("quant: can't multiply %v: convert the file to one of %v", t, Types())
+	}
+	if rows < 1 || cols < 1 || cols%t.BlockLen() != 0 {
+		return nil, fmt.Errorf("quant: [%d, %d] is no shape for %v, whose rows are whole blocks of %d", rows, cols, t, t.BlockLen())
+	}
+	row := t.RowBytes(cols)
+	if row == 0 || rows > math.MaxInt/row || len(data) != rows*row {
+		return nil, fmt.Errorf("quant: %d bytes aren't a [%d, %d] matrix of %v", len(data), rows, cols, t)
+	}
+	if b := checkWeights(t, data); b >= 0 {
+		at := b * t.BlockLen()
+		return nil, fmt.Errorf("quant: NaN or infinity at row %d, column %d: the file is damaged or badly converted", at/cols, at%cols)
+	}
+	m := &Matrix{typ: t, rows: rows, cols: cols, layout: layoutOf(t)}
+	if m.layout == layoutNone {
+		m.raw = data
+		return m, nil
+	}
+	m.nb = cols / blockLen
+	groups := (rows + groupRows - 1) / groupRows
+	var free func([]byte)
+	m.packed, free = allocate(groups * m.nb * m.layout.groupBytes())
+	if free != nil {
+		runtime.AddCleanup(m, free, m.packed)
+	}
+	repack(m.layout, t, m.packed, data, rows, cols)
+	return m, nil
+}
+
+// Rows is the length of an output vector.
+func (m *Matrix) Rows() int { return m.rows }
+
+// Cols is the length of an input vector.
+func (m *Matrix) Cols() int { return m.cols }
+
+// Type is the encoding the weights came in.
+func (m *Matrix) Type() Type { return m.typ }
+
+// Bytes is the size of the weights as they are kept.
+func (m *Matrix) Bytes() int { return len(m.raw) + len(m.packed) }
+
+// Row decodes row i into dst [cols], with the values of Dequantize.
+func (m *Matrix) Row(dst []float32, i int) {
+	if i < 0 || i >= m.rows || len(dst) != m.cols {
+		panic(fmt.Sprintf("quant: row %d into %d values of a [%d, %d] matrix", i, len(dst), m.rows, m.cols))
+	}
+	if m.layout == layoutNone {
+		n := m.typ.RowBytes(m.cols)
+		dequantize(m.typ, dst, m.raw[i*n:][:n])
+		return
+	}
+	unpackRow(m.layout, dst, m.groups(i/groupRows), i%groupRows)
+	runtime.KeepAlive(m)
+}
+
+// groups is the packed weights from 8-row group g on.
+func (m *Matrix) groups(g int) []byte { return m.packed[g*m.nb*m.layout.groupBytes():] }
+
+// aligned returns n zeroed bytes of the Go heap that begin at a multiple of 64.
+func aligned(n int) []byte {
+	b := make([]byte, n+63)
+	o := int(-uintptr(unsafe.Pointer(unsafe.SliceData(b))) & 63)
+	return b[o : o+n : o+n]
+}
