@@ -1,0 +1,267 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/edgevlm/edgevlm/capture"
+	"github.com/edgevlm/edgevlm/runtime/imageproc"
+	"github.com/edgevlm/edgevlm/runtime/vlm"
+)
+
+// camera is a Camera at work: one goroutine fills its window, the pipeline's
+// takes from it.
+type camera struct {
+	Camera
+	p      *Pipeline
+	served uint64 // the turn of its latest description; the pipeline's goroutine only
+
+	mu        sync.Mutex
+	window    []*slot   // whole pairs, the newest Frames frames; once ended, possibly a lone one at the end
+	half      *slot     // the first frame of the pair to come
+	described time.Time // capture time of the newest frame described
+	ended     bool
+	dropped   uint64 // since the latest description
+	stats     Stats
+}
+
+// slot is a frame in a window. rgb is filled when the model first needs it, by
+// the pipeline's goroutine, which alone touches it.
+type slot struct {
+	frame capture.Frame
+	rgb   imageproc.RGB
+	bad   bool
+	taken bool // was in a window that the model got; guarded by camera.mu
+}
+
+func newCamera(c Camera, p *Pipeline) *camera {
+	c.Frames = max(2, c.Frames+c.Frames%2)
+	return &camera{Camera: c, p: p, stats: Stats{Camera: c.Name}}
+}
+
+func (c *camera) count(f func(*Stats)) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	f(&c.stats)
+}
+
+// run opens the source again and again until ctx ends or, for a camera that
+// Ends, its source does.
+func (c *camera) run(ctx context.Context) {
+	for failures := 0; ; {
+		frames, err := c.play(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if c.Ends && errors.Is(err, io.EOF) {
+			c.end()
+			return
+		}
+		if frames > 0 {
+			failures = 0
+		}
+		failures++
+		if errors.Is(err, io.EOF) {
+			err = fmt.Errorf("the source of camera %s has ended", c.Name)
+		}
+		wait := c.p.o.Backoff(failures)
+		c.setState(false, err)
+		c.p.o.Log.Warn("camera failed", "camera", c.Name, "err", err, "retry_in", wait)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// play reads one opened source to its error; frames is how many it gave.
+func (c *camera) play(ctx context.Context) (frames int, err error) {
+	c.count(func(s *Stats) { s.Opens++ })
+	src, err := c.Open(ctx, c.setState)
+	if err != nil {
+		return 0, err
+	}
+	s := capture.NewSampler(src, c.FPS)
+	defer func() {
+		s.Close()
+		if e := src.Close(); e != nil && err == nil {
+			err = e
+		}
+	}()
+	var dropped uint64
+	for {
+		f, err := s.Next(ctx)
+		switch {
+		case errors.Is(err, capture.ErrBadFrame):
+			c.count(func(s *Stats) { s.Broken++ })
+			continue
+		case err != nil:
+			return frames, err
+		}
+		frames++
+		c.setState(true, nil)
+		if c.p.o.Watch != nil {
+			c.p.o.Watch(c.Name, f)
+		}
+		now := s.Dropped()
+		c.add(f, now-dropped)
+		dropped = now
+	}
+}
+
+func (c *camera) setState(up bool, why error) {
+	c.mu.Lock()
+	changed := c.stats.Up != up || !up && why != nil && c.stats.LastError != why.Error()
+	c.stats.Up = up
+	if why != nil {
+		c.stats.LastError = why.Error()
+	}
+	c.mu.Unlock()
+	if changed {
+		c.p.sink.CameraState(c.Name, up, why)
+	}
+}
+
+// add puts a frame into the window, pair by pair. A frame of another size, from
+// before the newest, or from after a gap as long as the window, begins a new
+// one: the model must not take it for a continuation.
+func (c *camera) add(f capture.Frame, dropped uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stats.Frames++
+	c.drop(dropped)
+	if last := c.newest(); last != nil {
+		span := time.Duration(float64(c.Frames) / c.FPS * float64(time.Second))
+		gap := f.At.Sub(last.frame.At)
+		if gap < 0 || gap > span || f.Width != last.frame.Width || f.Height != last.frame.Height {
+			c.clear()
+		}
+		if gap < 0 {
+			c.described = time.Time{}
+		}
+		// A pair is one patch in time: it must not span a hole.
+		if c.half != nil && gap > time.Duration(2*float64(time.Second)/c.FPS) {
+			c.drop(1)
+			c.half = nil
+		}
+	}
+	s := &slot{frame: f}
+	if c.half == nil {
+		c.half = s
+		return
+	}
+	c.window = append(c.window, c.half, s)
+	c.half = nil
+	for len(c.window) > c.Frames {
+		c.evict(2)
+	}
+	c.p.poke()
+}
+
+// end closes the window with the frame that found no partner.
+func (c *camera) end() {
+	c.mu.Lock()
+	c.ended = true
+	if c.half != nil {
+		c.window = append(c.window, c.half)
+		c.half = nil
+	}
+	if len(c.window) > c.Frames {
+		c.evict(2)
+	}
+	c.mu.Unlock()
+	c.p.poke()
+}
+
+func (c *camera) newest() *slot {
+	if c.half != nil || len(c.window) == 0 {
+		return c.half
+	}
+	return c.window[len(c.window)-1]
+}
+
+func (c *camera) clear() {
+	if c.half != nil {
+		c.drop(1)
+		c.half = nil
+	}
+	c.evict(len(c.window))
+}
+
+// evict forgets the n oldest frames; those the model never got are dropped.
+func (c *camera) evict(n int) {
+	for _, s := range c.window[:n] {
+		if !s.taken {
+			c.drop(1)
+		}
+	}
+	c.window = slices.Delete(c.window, 0, n)
+}
+
+func (c *camera) drop(n uint64) {
+	c.dropped += n
+	c.stats.Dropped += n
+}
+
+func (c *camera) takeDropped() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	n := c.dropped
+	c.dropped = 0
+	return n
+}
+
+// due says whether the window is worth describing now, and whether the camera
+// has ended with nothing left to describe.
+func (c *camera) due() (due, ended bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if n := len(c.window); n > 0 && (n == c.Frames || c.ended) {
+		at := c.window[n-1].frame.At
+		// Frames come a little early or late; half an interval makes up for it.
+		slack := time.Duration(float64(time.Second) / c.FPS / 2)
+		due = !c.window[n-1].taken && (c.described.IsZero() || at.Sub(c.described) >= c.Every-slack)
+	}
+	return due, c.ended && !due
+}
+
+// take hands the window to the model.
+func (c *camera) take() []*slot {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.window {
+		s.taken = true
+	}
+	c.described = c.window[len(c.window)-1].frame.At
+	return slices.Clone(c.window)
+}
+
+// media decodes a window. Damaged frames are left out and counted.
+func (c *camera) media(w []*slot) (vlm.Media, []FrameRef) {
+	m := vlm.Media{Video: true, Period: time.Duration(float64(time.Second) / c.FPS)}
+	var refs []FrameRef
+	for _, s := range w {
+		if s.rgb.Pix == nil && !s.bad {
+			pix, width, height, err := s.frame.RGB()
+			s.rgb = imageproc.RGB{W: width, H: height, Pix: pix}
+			if err != nil {
+				s.bad = true
+				c.count(func(st *Stats) { st.Broken++; st.LastError = err.Error() })
+				c.p.o.Log.Warn("damaged frame left out", "camera", c.Name, "seq", s.frame.Seq, "err", err)
+			}
+		}
+		if s.bad {
+			continue
+		}
+		m.Frames = append(m.Frames, s.rgb)
+		refs = append(refs, FrameRef{s.frame.Seq, s.frame.At})
+		m.Times = append(m.Times, s.frame.At.Sub(refs[0].At))
+	}
+	return m, refs
+}

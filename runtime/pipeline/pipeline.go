@@ -1,0 +1,234 @@
+// Package pipeline turns frames into descriptions: cameras are sampled into
+// windows of their newest frames, and one model, shared fairly, describes the
+// windows. Capture never waits for the model. A model slower than the cameras
+// stays at the newest moment: what it had no time for is skipped and counted,
+// never queued.
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/edgevlm/edgevlm/capture"
+	"github.com/edgevlm/edgevlm/runtime/vlm"
+)
+
+// Describer is the model; *vlm.Engine is one. It is called from one goroutine.
+type Describer interface {
+	Generate(ctx context.Context, r vlm.Request, emit func(piece string)) (vlm.Result, error)
+}
+
+// Sink takes what the pipeline finds. Its methods are called from several
+// goroutines and must return soon: Description holds up the model,
+// CameraState the camera.
+type Sink interface {
+	// Description takes one description. An error is logged and counted.
+	Description(d Description) error
+	// CameraState says that a camera began to deliver (up), or that it does
+	// not, and why. It is called on changes only.
+	CameraState(camera string, up bool, why error)
+}
+
+// Camera is one camera and what is asked about it.
+type Camera struct {
+	Name string
+	// Open opens the source. state, for the source to report to, may be called
+	// from any goroutine.
+	Open func(ctx context.Context, state func(up bool, why error)) (capture.Source, error)
+	// Ends says that the source has an end after which the camera is done, as
+	// a clip has; otherwise a source that ends is opened again.
+	Ends bool
+	// FPS is how many frames a second enter the window.
+	FPS float64
+	// Frames is the window's length; rounded up to an even number, at least 2.
+	Frames int
+	// Every is the least time from one description to the next, by the
+	// frames' clock.
+	Every time.Duration
+
+	System    *string
+	Prompt    string
+	MaxTokens int
+}
+
+// FrameRef names a frame that was described.
+type FrameRef struct {
+	Seq uint64
+	At  time.Time
+}
+
+// Description is what the model said about one window.
+type Description struct {
+	Camera string
+	Frames []FrameRef // in order of time, at least one
+	Result vlm.Result
+	// Dropped is how many frames since the description before were due for the
+	// window or in it, and never described.
+	Dropped uint64
+	// Ready is when the model was done.
+	Ready time.Time
+}
+
+// First and Last are the capture times of the window's ends.
+func (d Description) First() time.Time { return d.Frames[0].At }
+func (d Description) Last() time.Time  { return d.Frames[len(d.Frames)-1].At }
+
+// Stats are a camera's counters since the start.
+type Stats struct {
+	Camera       string
+	Up           bool
+	Frames       uint64 // that entered the window
+	Dropped      uint64 // due for the window or in it, never described
+	Broken       uint64 // that could not be decoded
+	Descriptions uint64
+	Failed       uint64 // descriptions that the model or the sink refused
+	Opens        uint64 // times the source was opened
+	LastError    string
+}
+
+// Options are what a Pipeline may be told beyond its cameras.
+type Options struct {
+	Log *slog.Logger // nil: silent
+	// Backoff is how long to wait before opening a camera for the nth time in
+	// a row without a frame, n from 1. nil: 1 s, doubled up to 30 s.
+	Backoff func(n int) time.Duration
+	// Watch, if set, hears every frame as it enters a window. It is called on
+	// the camera's goroutine and must return soon.
+	Watch func(camera string, f capture.Frame)
+}
+
+// Pipeline runs cameras against a model.
+type Pipeline struct {
+	model Describer
+	sink  Sink
+	o     Options
+	cams  []*camera
+	wake  chan struct{} // holds one token when something may have become due
+	turn  uint64        // counts descriptions; the least recently served camera goes first
+}
+
+// New checks the cameras. Names must be unique.
+func New(model Describer, cams []Camera, sink Sink, o Options) (*Pipeline, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Backoff == nil {
+		o.Backoff = backoff
+	}
+	p := &Pipeline{model: model, sink: sink, o: o, wake: make(chan struct{}, 1)}
+	names := map[string]bool{}
+	for _, c := range cams {
+		switch {
+		case c.Name == "" || names[c.Name]:
+			return nil, fmt.Errorf("pipeline: camera name %q is empty or taken", c.Name)
+		case c.Open == nil:
+			return nil, fmt.Errorf("pipeline: camera %s has no source", c.Name)
+		case !(c.FPS > 0):
+			return nil, fmt.Errorf("pipeline: camera %s: %v frames a second; it must be more than 0", c.Name, c.FPS)
+		}
+		names[c.Name] = true
+		p.cams = append(p.cams, newCamera(c, p))
+	}
+	if len(p.cams) == 0 {
+		return nil, errors.New("pipeline: no cameras")
+	}
+	return p, nil
+}
+
+func backoff(n int) time.Duration { return min(time.Second<<min(n-1, 5), 30*time.Second) }
+
+// Run describes until ctx ends, and then returns its error, or until every
+// camera has come to its end and its last window is described, and then returns
+// nil. All goroutines are gone when it returns. Run may be called once.
+func (p *Pipeline) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	for _, c := range p.cams {
+		wg.Go(func() { c.run(ctx) })
+	}
+	for {
+		c, w, more := p.next()
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case c != nil:
+			p.describe(ctx, c, w)
+		case !more:
+			return nil
+		default:
+			select {
+			case <-p.wake:
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// next chooses the camera whose window is due and that waits for its turn the
+// longest. more says that some camera may still become due.
+func (p *Pipeline) next() (chosen *camera, w []*slot, more bool) {
+	for _, c := range p.cams {
+		due, ended := c.due()
+		more = more || !ended
+		if due && (chosen == nil || c.served < chosen.served) {
+			chosen = c
+		}
+	}
+	if chosen == nil {
+		return nil, nil, more
+	}
+	p.turn++
+	chosen.served = p.turn
+	return chosen, chosen.take(), true
+}
+
+// poke lets Run look again.
+func (p *Pipeline) poke() {
+	select {
+	case p.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (p *Pipeline) describe(ctx context.Context, c *camera, w []*slot) {
+	media, refs := c.media(w)
+	if len(refs) == 0 {
+		return
+	}
+	res, err := p.model.Generate(ctx, vlm.Request{
+		System: c.System, Media: []vlm.Media{media}, Prompt: c.Prompt, MaxTokens: c.MaxTokens,
+	}, nil)
+	if ctx.Err() != nil {
+		return
+	}
+	if err == nil {
+		d := Description{Camera: c.Name, Frames: refs, Result: res, Dropped: c.takeDropped(), Ready: time.Now()}
+		err = p.sink.Description(d)
+	}
+	c.count(func(s *Stats) {
+		if err != nil {
+			s.Failed++
+			s.LastError = err.Error()
+			return
+		}
+		s.Descriptions++
+	})
+	if err != nil {
+		p.o.Log.Warn("no description", "camera", c.Name, "err", err)
+	}
+}
+
+// Stats are the cameras' counters, in the order of New.
+func (p *Pipeline) Stats() []Stats {
+	all := make([]Stats, len(p.cams))
+	for i, c := range p.cams {
+		c.count(func(s *Stats) { all[i] = *s })
+	}
+	return all
+}
