@@ -1,0 +1,123 @@
+package mqtt
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Availability of a device or a camera. A device is online or offline; a camera may be switched off, too.
+type Availability string
+
+const (
+	Online   Availability = "online"
+	Offline  Availability = "offline"
+	Disabled Availability = "disabled"
+)
+
+// MaxStateBytes bounds Description.State: Home Assistant refuses longer states (it counts characters, of which there
+// are never more than bytes).
+const MaxStateBytes = 255
+
+// Description is what the retained description topic holds: the newest event's text. State is the text cut to
+// MaxStateBytes.
+type Description struct {
+	State      string     `json:"state"`
+	Text       string     `json:"text"`
+	CapturedAt CapturedAt `json:"captured_at"`
+	ID         string     `json:"id"`
+	Seq        uint64     `json:"seq"`
+	Boxes      []Box      `json:"boxes"`
+	Model      string     `json:"model"`
+}
+
+// NewDescription is e's description.
+func NewDescription(e Event) Description {
+	return Description{State: ShortState(e.Text), Text: e.Text, CapturedAt: e.CapturedAt, ID: e.ID, Seq: e.Seq,
+		Boxes: e.Boxes, Model: e.Model}
+}
+
+// ShortState is text on one line and in at most MaxStateBytes bytes, cut at a word where there is one near, with "..." for
+// what is missing.
+func ShortState(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) <= MaxStateBytes {
+		return text
+	}
+	const dots = "..."
+	cut := MaxStateBytes - len(dots)
+	for cut > 0 && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	if i := strings.LastIndexByte(text[:cut], ' '); i > cut*3/4 {
+		cut = i
+	}
+	return text[:cut] + dots
+}
+
+// QuestionState is what a retained question topic holds.
+type QuestionState struct {
+	Value       string    `json:"value"`
+	Probability float64   `json:"probability,omitempty"`
+	At          time.Time `json:"at"` // when the last frame asked about was taken
+}
+
+// Info is what the retained info topic holds.
+type Info struct {
+	Version string       `json:"version"`
+	Model   string       `json:"model"`
+	Quant   string       `json:"quant,omitempty"`
+	Backend string       `json:"backend,omitempty"`
+	Cameras []CameraInfo `json:"cameras"`
+	Schema  int          `json:"event_schema"`
+	Config  any          `json:"config_schema,omitempty"` // the keys that set/ takes, and their bounds
+}
+
+// CameraInfo is one camera in Info. No source: it may hold a password.
+type CameraInfo struct {
+	Name      string   `json:"name"`
+	FPS       float64  `json:"fps"`
+	Prompt    string   `json:"prompt,omitempty"`
+	Questions []string `json:"questions,omitempty"`
+}
+
+// Stats is what the stats topic carries. The publisher fills MQTT and Spool.
+type Stats struct {
+	At           time.Time              `json:"at"`
+	UptimeS      float64                `json:"uptime_s"`
+	Cameras      map[string]CameraStats `json:"cameras,omitempty"`
+	TemperatureC *float64               `json:"temperature_c,omitempty"`
+	RSSBytes     int64                  `json:"rss_bytes,omitempty"`
+	MQTT         Status                 `json:"mqtt"`
+	Spool        SpoolStats             `json:"spool"`
+}
+
+// CameraStats counts for one camera; latency is from the last frame of a description to its event.
+type CameraStats struct {
+	FPS          float64 `json:"fps"`
+	Frames       uint64  `json:"frames"`
+	Dropped      uint64  `json:"dropped"`
+	Descriptions uint64  `json:"descriptions"`
+	LatencyMS    float64 `json:"latency_ms"`
+}
+
+// Status of the connection.
+type Status struct {
+	Connected  bool   `json:"connected"`
+	Broker     string `json:"broker,omitempty"` // host:port, never the user
+	Connects   uint64 `json:"connects"`         // times a connection came up
+	Published  uint64 `json:"published"`        // events that the broker acknowledged
+	InFlight   int    `json:"in_flight"`
+	LastError  string `json:"last_error,omitempty"`
+	Unreadable uint64 `json:"refused_messages"` // messages to us that were too large or came too fast
+}
+
+// jsonPayload marshals our own types, which can't fail.
+func jsonPayload(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return []byte("{}")
+	}
+	return b
+}
