@@ -6,9 +6,9 @@ import (
 	"math"
 )
 
-// Quantize encodes src into dst, which must have exactly t.RowBytes(len(src)) bytes. Types: F32, F16, BF16, Q8_0, Q4_0,
-// Q4_1, whose bytes equal gguf.quants.quantize's, and Q4_K and Q6_K, which that package can't write. A NaN or an infinity in src is an error for the block types, which
-// can't hold one.
+// Quantize encodes src into dst, which must have exactly t.RowBytes(len(src)) bytes. Types: F32, F16, BF16, Q8_0, Q5_1,
+// Q5_0, Q4_1 and Q4_0, whose bytes equal gguf.quants.quantize's, and Q4_K and Q6_K, which that package can't write. A
+// NaN or an infinity in src is an error for the block types, which can't hold one.
 func Quantize(t Type, dst []byte, src []float32) error {
 	n := t.BlockLen()
 	if n == 0 || len(src)%n != 0 || len(dst) != t.RowBytes(len(src)) {
@@ -38,6 +38,10 @@ func Quantize(t Type, dst []byte, src []float32) error {
 		eachBlock(dst, src, bytesQ4_0, quantizeQ4_0)
 	case Q4_1:
 		eachBlock(dst, src, bytesQ4_1, quantizeQ4_1)
+	case Q5_0:
+		eachBlock(dst, src, bytesQ5_0, quantizeQ5_0)
+	case Q5_1:
+		eachBlock(dst, src, bytesQ5_1, quantizeQ5_1)
 	case Q8_0:
 		eachBlock(dst, src, bytesQ8_0, quantizeQ8_0)
 	case Q4_K:
@@ -45,7 +49,7 @@ func Quantize(t Type, dst []byte, src []float32) error {
 	case Q6_K:
 		eachBlock(dst, src, bytesQ6_K, quantizeQ6_K)
 	default:
-		return fmt.Errorf("quant: can't encode %v: use F32, F16, BF16, Q8_0, Q6_K, Q4_K, Q4_0 or Q4_1", t)
+		return fmt.Errorf("quant: can't encode %v: use F32, F16, BF16, Q8_0, Q6_K, Q4_K, or Q5 or Q4 with _0 or _1", t)
 	}
 	return nil
 }
@@ -68,38 +72,79 @@ func inverse(d float32) float32 {
 	return 1 / d
 }
 
-// quantizeQ4_0 scales so that the value of largest magnitude (the first of equals) becomes -8.
-func quantizeQ4_0(dst []byte, src []float32) {
+// symmetric returns the codes 0 ... 2n-1 of 32 weights whose value of largest magnitude (the first of equals) becomes -n,
+// stored with n added, and their scale.
+func symmetric(src []float32, n float32) (q [blockLen]byte, d float32) {
 	var top, amax float32
 	for _, v := range src {
 		if a := abs(v); a > amax {
 			amax, top = a, v
 		}
 	}
-	d := top / -8
+	d = top / -n
 	id := inverse(d)
-	putF16(dst, d)
-	for i := range 16 {
-		lo := min(15, uint8(float32(src[i]*id)+8.5))
-		hi := min(15, uint8(float32(src[i+16]*id)+8.5))
-		dst[2+i] = lo | hi<<4
+	for i, v := range src[:blockLen] {
+		q[i] = min(byte(2*n-1), uint8(float32(v*id)+(n+0.5)))
 	}
+	return q, d
 }
 
-func quantizeQ4_1(dst []byte, src []float32) {
+// affine returns the codes 0 ... top of 32 weights, their scale and the smallest weight, which is code 0.
+func affine(src []float32, top float32) (q [blockLen]byte, d, lo float32) {
 	lo, hi := src[0], src[0]
 	for _, v := range src[1:] {
 		lo, hi = min(lo, v), max(hi, v)
 	}
-	d := (hi - lo) / 15
+	d = (hi - lo) / top
 	id := inverse(d)
+	for i, v := range src[:blockLen] {
+		q[i] = min(byte(top), uint8(float32((v-lo)*id)+0.5))
+	}
+	return q, d, lo
+}
+
+// putNibbles packs the low four bits of 32 codes: those of code i+16 above those of code i.
+func putNibbles(dst []byte, q *[blockLen]byte) {
+	for i := range 16 {
+		dst[i] = q[i]&15 | q[i+16]<<4
+	}
+}
+
+// putFifthBits packs the fifth bits of 32 codes, code i's as bit i.
+func putFifthBits(dst []byte, q *[blockLen]byte) {
+	var h uint32
+	for i, v := range q {
+		h |= uint32(v>>4) << i
+	}
+	binary.LittleEndian.PutUint32(dst, h)
+}
+
+func quantizeQ4_0(dst []byte, src []float32) {
+	q, d := symmetric(src, 8)
+	putF16(dst, d)
+	putNibbles(dst[2:], &q)
+}
+
+func quantizeQ4_1(dst []byte, src []float32) {
+	q, d, lo := affine(src, 15)
 	putF16(dst, d)
 	putF16(dst[2:], lo)
-	for i := range 16 {
-		a := min(15, uint8(float32((src[i]-lo)*id)+0.5))
-		b := min(15, uint8(float32((src[i+16]-lo)*id)+0.5))
-		dst[4+i] = a | b<<4
-	}
+	putNibbles(dst[4:], &q)
+}
+
+func quantizeQ5_0(dst []byte, src []float32) {
+	q, d := symmetric(src, 16)
+	putF16(dst, d)
+	putFifthBits(dst[2:], &q)
+	putNibbles(dst[6:], &q)
+}
+
+func quantizeQ5_1(dst []byte, src []float32) {
+	q, d, lo := affine(src, 31)
+	putF16(dst, d)
+	putF16(dst[2:], lo)
+	putFifthBits(dst[4:], &q)
+	putNibbles(dst[8:], &q)
 }
 
 func quantizeQ8_0(dst []byte, src []float32) {

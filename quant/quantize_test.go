@@ -49,7 +49,7 @@ func TestDequantizeEqualsReferenceBitForBit(t *testing.T) {
 }
 
 func TestQuantizeEqualsReferenceByteForByte(t *testing.T) {
-	for _, ty := range []Type{F16, BF16, Q8_0, Q4_0, Q4_1} {
+	for _, ty := range []Type{F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1} {
 		n, b := golden(t, "quant_"+strings.ToLower(ty.String())+".bin")
 		x, want := floats(b[:4*n]), b[4*n:]
 		got := make([]byte, ty.RowBytes(n))

@@ -58,7 +58,7 @@ for t in [T.F32, T.F16, T.BF16, T.Q4_0, T.Q4_1, T.Q5_0, T.Q5_1, T.Q8_0, T.Q4_K, 
     assert out.size == n, (t, out.size)
     (here / f"dequant_{t.name.lower()}.bin").write_bytes(struct.pack("<I", n) + raw.tobytes() + out.tobytes())
 
-for t in [T.F16, T.BF16, T.Q8_0, T.Q4_0, T.Q4_1]:
+for t in [T.F16, T.BF16, T.Q8_0, T.Q4_0, T.Q4_1, T.Q5_0, T.Q5_1]:
     x = weights(2048)
     out = np.ascontiguousarray(quantize(x, t)).view(np.uint8)
     (here / f"quant_{t.name.lower()}.bin").write_bytes(struct.pack("<I", x.size) + x.astype("<f4").tobytes() + out.tobytes())

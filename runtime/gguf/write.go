@@ -19,13 +19,19 @@ type KV struct {
 // Write writes a GGUF version 3: meta and tensors in the order given, tensors' data at multiples of general.alignment
 // (32 if meta doesn't say). The same input gives the same bytes.
 func Write(w io.Writer, meta []KV, tensors []Tensor) error {
-	if err := write(w, meta, tensors); err != nil {
+	return WriteEach(w, meta, tensors, func(i int) ([]byte, error) { return tensors[i].Data, nil })
+}
+
+// WriteEach is Write for tensors whose data isn't at hand together: it ignores their Data and calls data(i) for that of
+// tensor i, in order, once each, when it is about to write it.
+func WriteEach(w io.Writer, meta []KV, tensors []Tensor, data func(i int) ([]byte, error)) error {
+	if err := write(w, meta, tensors, data); err != nil {
 		return fmt.Errorf("gguf: write: %w", err)
 	}
 	return nil
 }
 
-func write(w io.Writer, meta []KV, tensors []Tensor) error {
+func write(w io.Writer, meta []KV, tensors []Tensor, data func(i int) ([]byte, error)) error {
 	head := []byte(magic)
 	le := binary.LittleEndian
 	head = le.AppendUint32(head, 3)
@@ -53,11 +59,14 @@ func write(w io.Writer, meta []KV, tensors []Tensor) error {
 	}
 	pad := func(n uint64) uint64 { return (n+alignment-1)/alignment*alignment - n }
 	offset := uint64(0)
+	sizes := make([]uint64, len(tensors))
 	clear(seen)
-	for _, t := range tensors {
-		if err := checkTensor(t); err != nil {
+	for i, t := range tensors {
+		size, err := tensorSize(t)
+		if err != nil {
 			return fmt.Errorf("tensor %s: %w", quote(t.Name), err)
 		}
+		sizes[i] = uint64(size)
 		if seen[t.Name] {
 			return fmt.Errorf("tensor %s is there twice", quote(t.Name))
 		}
@@ -69,7 +78,7 @@ func write(w io.Writer, meta []KV, tensors []Tensor) error {
 		}
 		head = le.AppendUint32(head, uint32(t.Type))
 		head = le.AppendUint64(head, offset)
-		offset += uint64(len(t.Data)) + pad(uint64(len(t.Data)))
+		offset += sizes[i] + pad(sizes[i])
 	}
 	head = append(head, make([]byte, pad(uint64(len(head))))...)
 
@@ -78,39 +87,47 @@ func write(w io.Writer, meta []KV, tensors []Tensor) error {
 		return err
 	}
 	zeros := make([]byte, alignment)
-	for _, t := range tensors {
-		if _, err := b.Write(t.Data); err != nil {
+	for i, t := range tensors {
+		d, err := data(i)
+		if err != nil {
 			return err
 		}
-		if _, err := b.Write(zeros[:pad(uint64(len(t.Data)))]); err != nil {
+		if uint64(len(d)) != sizes[i] {
+			return fmt.Errorf("tensor %s: %d bytes aren't %v of shape %v", quote(t.Name), len(d), t.Type, t.Shape)
+		}
+		if _, err := b.Write(d); err != nil {
+			return err
+		}
+		if _, err := b.Write(zeros[:pad(sizes[i])]); err != nil {
 			return err
 		}
 	}
 	return b.Flush()
 }
 
-func checkTensor(t Tensor) error {
+// tensorSize is the bytes of t's data, by its type and shape.
+func tensorSize(t Tensor) (int, error) {
 	if t.Name == "" || len(t.Name) > maxName {
-		return errors.New("the name is empty or too long")
+		return 0, errors.New("the name is empty or too long")
 	}
 	if !t.Type.Known() {
-		return fmt.Errorf("%v is unknown", t.Type)
+		return 0, fmt.Errorf("%v is unknown", t.Type)
 	}
 	if len(t.Shape) < 1 || len(t.Shape) > maxDims {
-		return fmt.Errorf("%d dimensions (1 to %d are allowed)", len(t.Shape), maxDims)
+		return 0, fmt.Errorf("%d dimensions (1 to %d are allowed)", len(t.Shape), maxDims)
 	}
 	rows := 1
 	for _, d := range t.Shape[1:] {
 		if d < 1 || rows > math.MaxInt/d {
-			return fmt.Errorf("shape %v", t.Shape)
+			return 0, fmt.Errorf("shape %v", t.Shape)
 		}
 		rows *= d
 	}
 	row := t.Type.RowBytes(t.Shape[0])
-	if row == 0 || rows > math.MaxInt/row || rows*row != len(t.Data) {
-		return fmt.Errorf("%d bytes aren't %v of shape %v", len(t.Data), t.Type, t.Shape)
+	if row == 0 || rows > math.MaxInt/row {
+		return 0, fmt.Errorf("%v has no shape %v", t.Type, t.Shape)
 	}
-	return nil
+	return rows * row, nil
 }
 
 func appendString(b []byte, s string) []byte {
