@@ -1,0 +1,164 @@
+package capture
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+
+	"github.com/edgevlm/edgevlm/capture/internal/mjpeg"
+)
+
+// RGB returns the picture as w*h*3 bytes, row-major. JPEG is decoded, with Go's own conversion of YCbCr; YUYV is converted by
+// BT.601. The result of an RGB24 frame is its Data, not a copy. The error wraps ErrBadFrame.
+func (f Frame) RGB() (pix []byte, w, h int, err error) {
+	switch f.Format {
+	case JPEG:
+		img, err := decodeJPEG(f.Data)
+		if err != nil {
+			return nil, 0, 0, err
+		}
+		pix, w, h = rgbFromImage(img)
+		return pix, w, h, nil
+	case RGB24:
+		if err := f.checkSize(3 * f.Width); err != nil {
+			return nil, 0, 0, err
+		}
+		return f.Data[:3*f.Width*f.Height], f.Width, f.Height, nil
+	case YUYV:
+		if err := f.checkSize(yuyvStride(f.Width)); err != nil {
+			return nil, 0, 0, err
+		}
+		return rgbFromYUYV(f.Data, f.Width, f.Height), f.Width, f.Height, nil
+	}
+	return nil, 0, 0, fmt.Errorf("capture: %w: pixel format %v is not known", ErrBadFrame, f.Format)
+}
+
+func (f Frame) checkSize(stride int) error {
+	if err := checkDims(f.Width, f.Height); err != nil {
+		return err
+	}
+	if len(f.Data) < stride*f.Height {
+		return fmt.Errorf("capture: %w: %dx%d %v needs %d bytes, has %d",
+			ErrBadFrame, f.Width, f.Height, f.Format, stride*f.Height, len(f.Data))
+	}
+	return nil
+}
+
+func checkDims(w, h int) error {
+	if w <= 0 || h <= 0 || w > maxSide || h > maxSide || w*h > MaxPixels {
+		return fmt.Errorf("capture: %w: %dx%d pixels; at most %d are decoded", ErrBadFrame, w, h, MaxPixels)
+	}
+	return nil
+}
+
+// decodeJPEG checks the size in the header before the decoder allocates anything, and puts in the standard Huffman tables
+// where a camera left them out (as AVI's and UVC's MJPEG may).
+func decodeJPEG(data []byte) (image.Image, error) {
+	h, err := mjpeg.ParseHeader(data)
+	if err != nil {
+		return nil, fmt.Errorf("capture: %w: %w", ErrBadFrame, err)
+	}
+	if err := checkDims(h.Width, h.Height); err != nil {
+		return nil, err
+	}
+	if !h.HasHuffman {
+		data = mjpeg.AddHuffman(data)
+	}
+	img, err := jpeg.Decode(bytes.NewReader(data))
+	if err != nil {
+		return nil, fmt.Errorf("capture: %w: %w", ErrBadFrame, err)
+	}
+	return img, nil
+}
+
+func rgbFromImage(img image.Image) (pix []byte, w, h int) {
+	b := img.Bounds()
+	w, h = b.Dx(), b.Dy()
+	pix = make([]byte, 3*w*h)
+	switch m := img.(type) {
+	case *image.YCbCr:
+		rgbFromYCbCr(pix, m)
+	case *image.Gray:
+		for y := 0; y < h; y++ {
+			row := m.Pix[y*m.Stride : y*m.Stride+w]
+			out := pix[3*w*y : 3*w*(y+1)]
+			for x, v := range row {
+				out[3*x], out[3*x+1], out[3*x+2] = v, v, v
+			}
+		}
+	default:
+		o := 0
+		for y := b.Min.Y; y < b.Max.Y; y++ {
+			for x := b.Min.X; x < b.Max.X; x++ {
+				// The alpha channel is ignored, not blended: color.NRGBA undoes the premultiplication.
+				c := color.NRGBAModel.Convert(img.At(x, y)).(color.NRGBA)
+				pix[o], pix[o+1], pix[o+2] = c.R, c.G, c.B
+				o += 3
+			}
+		}
+	}
+	return pix, w, h
+}
+
+// rgbFromYCbCr equals color.YCbCrToRGB, pixel for pixel, without a call for each.
+func rgbFromYCbCr(pix []byte, m *image.YCbCr) {
+	w, h := m.Rect.Dx(), m.Rect.Dy()
+	shift := uint(0)
+	switch m.SubsampleRatio {
+	case image.YCbCrSubsampleRatio422, image.YCbCrSubsampleRatio420:
+		shift = 1
+	case image.YCbCrSubsampleRatio411, image.YCbCrSubsampleRatio410:
+		shift = 2
+	}
+	for y := 0; y < h; y++ {
+		ys := m.Y[m.YOffset(m.Rect.Min.X, m.Rect.Min.Y+y):]
+		c := m.COffset(m.Rect.Min.X, m.Rect.Min.Y+y)
+		cb, cr := m.Cb[c:], m.Cr[c:]
+		out := pix[3*w*y : 3*w*(y+1)]
+		for x := 0; x < w; x++ {
+			yy := int32(ys[x]) * 0x10101
+			u := int32(cb[x>>shift]) - 128
+			v := int32(cr[x>>shift]) - 128
+			o := out[3*x : 3*x+3 : 3*x+3]
+			o[0] = clamp16(yy + 91881*v)
+			o[1] = clamp16(yy - 22554*u - 46802*v)
+			o[2] = clamp16(yy + 116130*u)
+		}
+	}
+}
+
+// clamp16 takes a colour in 8.16 fixed point to 0-255.
+func clamp16(v int32) uint8 {
+	if uint32(v)&0xff000000 == 0 {
+		return uint8(v >> 16)
+	}
+	if v < 0 {
+		return 0
+	}
+	return 255
+}
+
+func yuyvStride(w int) int { return (w + 1) / 2 * 4 }
+
+// rgbFromYUYV converts by ITU-R BT.601 with limited range (Y 16-235, C 16-240), which V4L2 says is YUYV's default.
+func rgbFromYUYV(data []byte, w, h int) []byte {
+	pix := make([]byte, 3*w*h)
+	stride := yuyvStride(w)
+	for y := 0; y < h; y++ {
+		in := data[y*stride : (y+1)*stride]
+		out := pix[3*w*y : 3*w*(y+1)]
+		for x := 0; x < w; x++ {
+			i := x / 2 * 4
+			c := 298 * (int32(in[i+x%2*2]) - 16)
+			d, e := int32(in[i+1])-128, int32(in[i+3])-128
+			out[3*x] = clamp8((c + 409*e + 128) >> 8)
+			out[3*x+1] = clamp8((c - 100*d - 208*e + 128) >> 8)
+			out[3*x+2] = clamp8((c + 516*d + 128) >> 8)
+		}
+	}
+	return pix
+}
+
+func clamp8(v int32) uint8 { return uint8(min(max(v, 0), 255)) }
