@@ -6,9 +6,10 @@ import (
 	"image"
 	"image/draw"
 	"image/gif"
-	"image/jpeg"
 	"image/png"
 	"io"
+
+	"github.com/edgevlm/edgevlm/runtime/imageproc/internal/jpeg"
 )
 
 // MaxPixels is the largest picture that Decode reads: its header is checked
@@ -20,9 +21,9 @@ const maxSide = 1 << 16
 
 // Decode reads a JPEG, a PNG or a GIF's first frame. Colours become 8-bit RGB
 // the way PIL's convert("RGB") does it: alpha is dropped, not composited; grey
-// and palettes are spread; of 16-bit samples the high byte counts. JPEG chroma is
-// upsampled as libjpeg does ("fancy upsampling"), and a JPEG's EXIF orientation
-// is applied.
+// and palettes are spread; of 16-bit samples the high byte counts. A JPEG's pixels
+// are those of libjpeg's default settings, which PIL has (CMYK apart), and its
+// EXIF orientation is applied.
 func Decode(data []byte) (RGB, error) {
 	switch {
 	case bytes.HasPrefix(data, []byte("\xff\xd8")):
