@@ -5,13 +5,14 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/edgevlm/edgevlm/mqtt"
 )
 
 // Config is a whole configuration file.
@@ -55,13 +56,33 @@ type Publish struct {
 	Every Duration `yaml:"every"`
 }
 
-// MQTT is the broker. Passwords come from a file or a systemd credential only.
+// MQTT is the broker. Passwords come from a file or a systemd credential only
+// (credential:NAME).
 type MQTT struct {
-	URL          string `yaml:"url"`
-	PasswordFile string `yaml:"password_file"`
-	CAFile       string `yaml:"ca_file"`
-	CertFile     string `yaml:"cert_file"`
-	KeyFile      string `yaml:"key_file"`
+	URL          string   `yaml:"url"`
+	Fallback     []string `yaml:"fallback"`
+	User         string   `yaml:"user"`
+	PasswordFile string   `yaml:"password_file"`
+	ClientID     string   `yaml:"client_id"`
+	TLS          TLS      `yaml:"tls"`
+	Formats      []string `yaml:"formats"`
+}
+
+// TLS is for mqtts:// and wss://.
+type TLS struct {
+	CAFile     string `yaml:"ca_file"`
+	CertFile   string `yaml:"cert_file"`
+	KeyFile    string `yaml:"key_file"`
+	ServerName string `yaml:"server_name"`
+	Insecure   bool   `yaml:"insecure"`
+}
+
+// Config is the connection's form of it.
+func (m MQTT) Config() mqtt.Config {
+	return mqtt.Config{
+		URL: m.URL, Fallback: m.Fallback, User: m.User, PasswordFile: m.PasswordFile, ClientID: m.ClientID,
+		TLS: mqtt.TLS(m.TLS), Formats: m.Formats,
+	}
 }
 
 // Spool is the queue between the model and the broker.
@@ -80,7 +101,7 @@ type Log struct {
 // Default is a configuration before its file is read.
 func Default() Config {
 	return Config{
-		MQTT:  MQTT{URL: "mqtt://127.0.0.1:1883"},
+		MQTT:  MQTT{URL: "mqtt://127.0.0.1:1883", Formats: []string{mqtt.FormatJSON, mqtt.FormatMsgpack}},
 		Spool: Spool{MaxBytes: 256 << 20, Sync: "always"},
 		Log:   Log{Level: "info", Format: "text"},
 	}
@@ -164,7 +185,7 @@ func Load(path string) (*Config, error) {
 
 func (c *Config) rebase(dir string) {
 	paths := []*string{&c.Model.Text, &c.Model.MMProj, &c.MQTT.PasswordFile,
-		&c.MQTT.CAFile, &c.MQTT.CertFile, &c.MQTT.KeyFile, &c.Spool.Dir}
+		&c.MQTT.TLS.CAFile, &c.MQTT.TLS.CertFile, &c.MQTT.TLS.KeyFile, &c.Spool.Dir}
 	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) && !strings.HasPrefix(*p, credential) {
 			*p = filepath.Join(dir, *p)
@@ -178,19 +199,6 @@ func (c *Config) rebase(dir string) {
 	}
 }
 
-// credential marks a secret that systemd hands over (LoadCredential=).
+// credential marks a secret that systemd hands over (LoadCredential=); the mqtt
+// package resolves it.
 const credential = "credential:"
-
-// SecretFile is the file that holds a secret: the path itself, or, for
-// credential:NAME, the one systemd has put into credentialsDir. An empty path
-// stays empty.
-func SecretFile(path, credentialsDir string) (string, error) {
-	name, ok := strings.CutPrefix(path, credential)
-	if !ok {
-		return path, nil
-	}
-	if credentialsDir == "" {
-		return "", errors.New("config: " + path + ": no credentials here; start from a systemd unit with LoadCredential=" + name)
-	}
-	return filepath.Join(credentialsDir, name), nil
-}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/edgevlm/edgevlm/mqtt"
 )
 
 const minimal = `device: gate
@@ -72,7 +74,14 @@ cameras:
     max_tokens: 7
     publish: { every: 500ms }
   - { name: door, source: "exec:rpicam-vid -t 0" }
-mqtt: { url: mqtts://gate@broker:8883, password_file: p, ca_file: a, cert_file: c, key_file: k }
+mqtt:
+  url: mqtts://gate@broker:8883
+  fallback: [mqtt://other]
+  user: gate
+  password_file: p
+  client_id: me
+  tls: { ca_file: a, cert_file: c, key_file: k, server_name: s, insecure: true }
+  formats: [json]
 spool: { dir: spool, max_bytes: 1.5MiB, sync: 5s }
 log: { level: warn, format: json }
 `))
@@ -90,7 +99,10 @@ log: { level: warn, format: json }
 			Window: Duration(90 * time.Second), Prompt: "What is\nhappening?", System: &empty, MaxTokens: 7,
 			Publish: Publish{Every: Duration(500 * time.Millisecond)},
 		}, door},
-		MQTT:  MQTT{URL: "mqtts://gate@broker:8883", PasswordFile: "p", CAFile: "a", CertFile: "c", KeyFile: "k"},
+		MQTT: MQTT{
+			URL: "mqtts://gate@broker:8883", Fallback: []string{"mqtt://other"}, User: "gate", PasswordFile: "p", ClientID: "me",
+			TLS: TLS{CAFile: "a", CertFile: "c", KeyFile: "k", ServerName: "s", Insecure: true}, Formats: []string{"json"},
+		},
 		Spool: Spool{Dir: "spool", MaxBytes: 3 << 19, Sync: "5s"},
 		Log:   Log{Level: "warn", Format: "json"},
 	}
@@ -119,16 +131,18 @@ func TestProblemsNameTheirLineAndWhatToDo(t *testing.T) {
 		{"text as list", "device: gate\ncameras: yard\n", "line 2: `cameras` must be a list"},
 		{"no cameras", "device: gate\n", "`cameras` is missing or empty"},
 		{"no device", "cameras:\n  - name: a\n    source: files:x\n", "`device` is missing"},
-		{"device with wildcard", "device: ga+te\ncameras:\n  - name: a\n    source: files:x\n", "line 1: `device` may hold a-z"},
+		{"device with wildcard", "device: ga+te\ncameras:\n  - name: a\n    source: files:x\n", "line 1: `device` is wrong: name \"ga+te\" holds '+': use a-z, 0-9"},
 		{"no source", "device: gate\ncameras:\n  - name: a\n", "line 3: `cameras[0].source` is missing"},
 		{"unknown source", "device: gate\ncameras:\n  - name: a\n    source: usb\n", "line 4: `cameras[0].source` `usb` is none of"},
 		{"loop on a camera", "device: gate\ncameras:\n  - name: a\n    source: v4l2:/dev/video0\n    loop: true\n", "line 5: `cameras[0].loop` is for files: only"},
 		{"same name twice", cam + "  - name: yard\n    source: files:y\n", "line 5: `cameras[1].name` `yard` is taken"},
-		{"reserved name", "device: gate\ncameras:\n  - name: stats\n    source: files:x\n", "line 3: `cameras[0].name` `stats` is a topic of the device itself"},
+		{"reserved name", "device: gate\ncameras:\n  - name: stats\n    source: files:x\n", "line 3: `cameras[0].name` is wrong: name \"stats\" is a topic of the device itself"},
 		{"size", cam + "spool: { max_bytes: lots }\n", "line 5: `spool.max_bytes`: `lots` is not a size; write it like 256MiB"},
 		{"small size", cam + "spool: { max_bytes: 1KiB }\n", "line 5: `spool.max_bytes` is 1KiB; give at least 64KiB"},
-		{"password in URL", cam + "mqtt: { url: mqtt://u:secret@h }\n", "line 5: `mqtt.url` is wrong: a password does not belong in the config"},
-		{"URL scheme", cam + "mqtt: { url: http://h }\n", "line 5: `mqtt.url` is wrong: `http://h` has no known scheme"},
+		{"password in URL", cam + "mqtt: { url: mqtt://u:secret@h }\n", "line 5: `mqtt.url` holds a password; put it into a file"},
+		{"URL scheme", cam + "mqtt: { url: http://h }\n", "line 5: `mqtt.url` is wrong: url http://h: unknown scheme: use mqtt://"},
+		{"format", cam + "mqtt: { formats: [xml] }\n", "line 5: `mqtt.formats` is wrong: formats: \"xml\" is not known"},
+		{"half a certificate", cam + "mqtt: { tls: { cert_file: c } }\n", "line 5: `mqtt.tls.cert_file` and `mqtt.tls.key_file` go together"},
 		{"half a model", cam + "model: { text: a.gguf }\n", "line 5: `model.text` is half a model"},
 		{"other half", cam + "model: { mmproj: a.gguf }\n", "line 5: `model.mmproj` is half a model"},
 		{"two models", cam + "model: { name: demo, text: a.gguf }\n", "line 5: `model.name` and `text` exclude each other"},
@@ -193,12 +207,6 @@ func TestRelativePathsCountFromTheFile(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Error(d)
 	}
-	if p, err := SecretFile(c.MQTT.PasswordFile, "/run/credentials/edgevlm"); p != "/run/credentials/edgevlm/mqtt" || err != nil {
-		t.Errorf("got %q, %v", p, err)
-	}
-	if _, err := SecretFile(c.MQTT.PasswordFile, ""); err == nil {
-		t.Error("a credential without systemd is no error")
-	}
 }
 
 func TestWindowIsAnEvenNumberOfFrames(t *testing.T) {
@@ -248,7 +256,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if !IsName(c.Device) || len(c.Cameras) == 0 {
+		if mqtt.ValidateName(c.Device) != nil || len(c.Cameras) == 0 {
 			t.Fatalf("passed validation: %+v", c)
 		}
 		for _, cam := range c.Cameras {

@@ -172,6 +172,7 @@ func (d *decoder) list(n ast.Node, path string, v reflect.Value) {
 		d.fail(n, path, "%s must be a list, each entry begun with `- `", subject(path))
 		return
 	}
+	v.SetZero() // a list replaces its default
 	for i, e := range seq.Values {
 		item := reflect.New(v.Type().Elem()).Elem()
 		if cam, ok := item.Addr().Interface().(*Camera); ok {

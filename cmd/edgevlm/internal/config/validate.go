@@ -3,9 +3,12 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/edgevlm/edgevlm/mqtt"
 )
 
 // check adds a problem about a path unless one is known already.
@@ -14,6 +17,13 @@ func (d *decoder) check(ok bool, path, format string, args ...any) {
 		return
 	}
 	d.problems = append(d.problems, Problem{d.line(path), subject(path) + " " + fmt.Sprintf(format, args...)})
+}
+
+// checkErr adds an error of another package's validation.
+func (d *decoder) checkErr(err error, path string) {
+	if err != nil {
+		d.check(false, path, "is wrong: %s", strings.TrimPrefix(err.Error(), "mqtt: "))
+	}
 }
 
 // line is that of a path, or of what it would stand in.
@@ -34,7 +44,7 @@ func (c *Config) validate(d *decoder) {
 	if c.Device == "" {
 		d.check(false, "device", "is missing; name this board in one word, like `device: gate`")
 	} else {
-		d.check(IsName(c.Device), "device", "may hold a-z, 0-9, _ and - only, at most %d of them", maxName)
+		d.checkErr(mqtt.ValidateName(c.Device), "device")
 	}
 	c.Model.validate(d)
 	d.check(len(c.Cameras) > 0, "cameras", "is missing or empty; add at least one, with a name and a source")
@@ -45,10 +55,7 @@ func (c *Config) validate(d *decoder) {
 		d.check(cam.Name == "" || !names[cam.Name], fmt.Sprintf("cameras[%d].name", i), "`%s` is taken by another camera", cam.Name)
 		names[cam.Name] = true
 	}
-	if err := checkURL(c.MQTT.URL); err != nil {
-		d.check(false, "mqtt.url", "is wrong: %v", err)
-	}
-	d.check((c.MQTT.CertFile == "") == (c.MQTT.KeyFile == ""), "mqtt.cert_file", "and `mqtt.key_file` go together")
+	c.MQTT.validate(d)
 	d.check(c.Spool.MaxBytes >= 64<<10, "spool.max_bytes", "is %v; give at least 64KiB", c.Spool.MaxBytes)
 	if c.Spool.Sync != "always" {
 		s, err := parseDuration(c.Spool.Sync)
@@ -57,6 +64,24 @@ func (c *Config) validate(d *decoder) {
 	var level slog.Level
 	d.check(level.UnmarshalText([]byte(c.Log.Level)) == nil, "log.level", "must be debug, info, warn or error")
 	d.check(c.Log.Format == "text" || c.Log.Format == "json", "log.format", "must be text or json")
+}
+
+func (m *MQTT) validate(d *decoder) {
+	for i, u := range append([]string{m.URL}, m.Fallback...) {
+		path := "mqtt.url"
+		if i > 0 {
+			path = fmt.Sprintf("mqtt.fallback[%d]", i-1)
+		}
+		p, err := url.Parse(u)
+		if err == nil {
+			_, has := p.User.Password()
+			d.check(!has, path, "holds a password; put it into a file and name that in `mqtt.password_file`")
+		}
+		d.checkErr(mqtt.Config{URL: u}.Validate(), path)
+	}
+	d.check((m.TLS.CertFile == "") == (m.TLS.KeyFile == ""), "mqtt.tls.cert_file", "and `mqtt.tls.key_file` go together")
+	d.checkErr(mqtt.Config{URL: "mqtt://localhost", Formats: m.Formats}.Validate(), "mqtt.formats")
+	d.checkErr(mqtt.Config{URL: "mqtt://localhost", ClientID: m.ClientID}.Validate(), "mqtt.client_id")
 }
 
 func (m *Model) validate(d *decoder) {
@@ -80,13 +105,10 @@ func (c *Camera) validate(d *decoder, at string) {
 	if c.Name == "" {
 		d.check(false, at+".name", "is missing; it becomes a topic level, like yard")
 	} else {
-		d.check(IsName(c.Name), at+".name", "may hold a-z, 0-9, _ and - only, at most %d of them", maxName)
+		d.checkErr(mqtt.ValidateCamera(c.Name), at+".name")
 	}
-	// These words are levels of their own in DESIGN's topic tree.
-	taken := []string{"availability", "info", "stats", "request", "response"}
-	d.check(!slices.Contains(taken, c.Name), at+".name", "`%s` is a topic of the device itself; choose another", c.Name)
 	scheme, rest, found := strings.Cut(c.Source, ":")
-	kinds := []string{"files", "v4l2", "http", "https", "rtsp", "rtsps", "exec"}
+	kinds := []string{"files", "v4l2", "http", "https", "https+insecure", "rtsp", "rtsps", "exec"}
 	switch {
 	case c.Source == "":
 		d.check(false, at+".source", "is missing; give files:, v4l2:, http(s)://, rtsp:// or exec:")
@@ -106,17 +128,4 @@ func (c *Camera) validate(d *decoder, at string) {
 	d.check(len(c.Prompt) <= 16<<10, at+".prompt", "is longer than 16 KiB")
 	d.check(c.MaxTokens >= 1 && c.MaxTokens <= 4096, at+".max_tokens", "must be between 1 and 4096")
 	d.check(c.Publish.Every >= 0 && c.Publish.Every.Std() <= 24*time.Hour, at+".publish.every", "must be between 0s and 24h")
-}
-
-// maxName bounds a topic level.
-const maxName = 64
-
-// IsName says whether s may be a level of a topic: [a-z0-9_-], 1 to 64 of them.
-func IsName(s string) bool {
-	for _, r := range s {
-		if !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '_' || r == '-') {
-			return false
-		}
-	}
-	return s != "" && len(s) <= maxName
 }

@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"math"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -82,24 +81,4 @@ func Redact(s string) string {
 			from = start + len("***@")
 		}
 	}
-}
-
-// checkURL finds what makes s useless as the broker's address.
-func checkURL(s string) error {
-	u, err := url.Parse(s)
-	if err != nil {
-		return fmt.Errorf("`%s` is not a URL; write it like mqtt://127.0.0.1:1883", Redact(s))
-	}
-	switch u.Scheme {
-	case "mqtt", "mqtts", "tcp", "ssl", "tls", "ws", "wss":
-	default:
-		return fmt.Errorf("`%s` has no known scheme; use mqtt:// or, with TLS, mqtts://", Redact(s))
-	}
-	if u.Hostname() == "" {
-		return fmt.Errorf("`%s` names no host; write it like mqtt://127.0.0.1:1883", Redact(s))
-	}
-	if _, has := u.User.Password(); has {
-		return fmt.Errorf("a password does not belong in the config; put it into a file and name that in password_file")
-	}
-	return nil
 }
