@@ -13,6 +13,7 @@ type kernels struct {
 	name     string
 	quantize func(dst []activation, x []float32)
 	ints     [layouts]intKernel
+	floats   [3]floatKernel // see floatKind
 }
 
 // intKernel multiplies one layout. Both functions add to out, so that a long row can be fed in pieces.

@@ -12,7 +12,6 @@ const (
 	gemmGroups     = 8        // 8-row groups a chunk of a many-column product: their weights stay in the L2 cache
 	kBlocks        = 64       // blocks a kernel call, so that it ends within some 15 µs and 8 rows of weights stay in L1
 	columnBlock    = 32       // columns that stay in L2 while a chunk's weights pass
-	floatChunk     = 1 << 18  // multiplications a chunk of a float product
 )
 
 // Mul computes out [n, rows] = x [n, cols] * W^T, all row-major. r may be nil: all in the caller. A row of out depends on
@@ -61,7 +60,7 @@ func share(n, size int, r Runner) int { return max(1, min(size, n/(4*r.Threads()
 type scratch struct {
 	acts   []activation
 	panels []byte
-	spare  []float32
+	row    []float32
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
@@ -193,23 +192,4 @@ func (p *product) tiles(g int, panels []byte, from, to int) {
 			copy(p.out[(c+i)*rows+row:][:live], edge[i*groupRows:])
 		}
 	}
-}
-
-// mulFloat decodes row by row and multiplies in float32.
-func (m *Matrix) mulFloat(out, x []float32, n int, r Runner) {
-	size := share(m.rows, max(1, floatChunk/(m.cols*n)), r)
-	if n*m.rows*m.cols < 1<<16 {
-		size = m.rows
-	}
-	run(r, m.rows, size, func(from, to int) {
-		s := scratches.Get().(*scratch)
-		row := grow(&s.spare, m.cols)
-		for i := from; i < to; i++ {
-			m.Row(row, i)
-			for c := range n {
-				out[c*m.rows+i] = dotGeneric(row, x[c*m.cols:][:m.cols])
-			}
-		}
-		scratches.Put(s)
-	})
 }

@@ -1,0 +1,30 @@
+package quant
+
+//go:generate go run ./internal/gen
+
+//go:noescape
+func gemvQ4_0AVX2(w []byte, a []activation, out []float32)
+
+//go:noescape
+func gemvQ4_1AVX2(w []byte, a []activation, out []float32)
+
+//go:noescape
+func gemvQ8_0AVX2(w []byte, a []activation, out []float32)
+
+//go:noescape
+func gemvQ8_1AVX2(w []byte, a []activation, out []float32)
+
+//go:noescape
+func gemmQ4_0AVX2(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func gemmQ4_1AVX2(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func gemmQ8_0AVX2(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func gemmQ8_1AVX2(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func gemmQ4_0VNNI(w, panel []byte, nb int, out []float32, ldo int)
