@@ -14,6 +14,7 @@ import (
 
 	"github.com/edgevlm/edgevlm/runtime/compute"
 	"github.com/edgevlm/edgevlm/runtime/gguf"
+	"github.com/edgevlm/edgevlm/runtime/imageproc"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -43,6 +44,8 @@ type goldenSpan struct {
 	Grid   GridTHW
 	Seed   uint64
 	Embeds [2]int
+
+	Frames, Width, Height int // of pictures that imageproc makes patches of
 }
 
 const imageToken, videoToken = 508, 509
@@ -141,12 +144,53 @@ func argmax(x []float32) int32 {
 	return int32(best)
 }
 
+// picture is make_goldens.py's function of that name.
+func picture(w, h, frame int) imageproc.RGB {
+	p := imageproc.RGB{W: w, H: h, Pix: make([]byte, 0, 3*w*h)}
+	for y := range h {
+		for x := range w {
+			for c := range 3 {
+				p.Pix = append(p.Pix, byte(x*(c+2)+y*3+frame*29+(x*y>>3)*c+((x+frame*5)>>4)*40))
+			}
+		}
+	}
+	return p
+}
+
+// patches returns the input of a vision span.
+func (s *goldenSpan) patches(t testing.TB) []float32 {
+	t.Helper()
+	if s.Frames == 0 {
+		return pixels(s.Grid[0]*s.Grid[1]*s.Grid[2], s.Seed)
+	}
+	c := imageproc.DefaultConfig()
+	c.ImageMinPixels, c.ImageMaxPixels, c.VideoMinPixels, c.VideoMaxPixels = 56*56, 16*28*28, 56*56, 16*28*28
+	var frames []imageproc.RGB
+	for i := range s.Frames {
+		frames = append(frames, picture(s.Width, s.Height, i))
+	}
+	var p imageproc.Patches
+	var err error
+	if s.Kind == "image" {
+		p, err = c.Image(frames[0])
+	} else {
+		p, err = c.Video(frames)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p.Grid != s.Grid {
+		t.Fatalf("pictures of %dx%d have grid %v, want %v", s.Width, s.Height, p.Grid, s.Grid)
+	}
+	return p.Data
+}
+
 // embed computes the embeddings of a vision span.
 func embed(t testing.TB, v *Vision, s goldenSpan) []float32 {
 	t.Helper()
 	n := s.Grid[0] * s.Grid[1] * s.Grid[2]
 	dst := make([]float32, n/4*v.Config().OutDim)
-	if err := v.Encode(context.Background(), pixels(n, s.Seed), s.Grid, dst); err != nil {
+	if err := v.Encode(context.Background(), s.patches(t), s.Grid, dst); err != nil {
 		t.Fatal(err)
 	}
 	return dst

@@ -16,8 +16,10 @@ import gguf
 import numpy as np
 import torch
 import transformers
+from PIL import Image
 from transformers import (LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM, Qwen2VLConfig,
                           Qwen2VLForConditionalGeneration)
+from transformers.models.qwen2_vl import Qwen2VLImageProcessorFast, Qwen2VLVideoProcessor
 
 assert transformers.__version__ == "4.57.6", transformers.__version__
 HERE = Path(__file__).parent
@@ -35,6 +37,24 @@ def pixels(rows, seed):
     x ^= x >> 15
     x = (x * 2246822519) & 0xffffffff
     return torch.from_numpy((x >> 12).astype(np.float32) / 2 ** 18 - 2).view(rows, 1176)
+
+
+def picture(w, h, frame):
+    """uint8 [h, w, 3]: ramps and edges that move from frame to frame."""
+    y, x, c = np.meshgrid(np.arange(h), np.arange(w), np.arange(3), indexing="ij")
+    return ((x * (c + 2) + y * 3 + frame * 29 + ((x * y) >> 3) * c + ((x + frame * 5) >> 4) * 40) & 255).astype(np.uint8)
+
+
+def processed(frames, w, h):
+    """pictures through transformers' own processors: pixel values, grid"""
+    size = {"shortest_edge": 56 * 56, "longest_edge": 16 * 28 * 28}
+    p = [picture(w, h, i) for i in range(frames)]
+    if frames == 1:
+        out = Qwen2VLImageProcessorFast(size=size)(images=[Image.fromarray(p[0])], return_tensors="pt")
+        return out["pixel_values"], out["image_grid_thw"][0].tolist()
+    video = torch.from_numpy(np.stack(p)).permute(0, 3, 1, 2)
+    out = Qwen2VLVideoProcessor(size=size)(videos=[video], return_tensors="pt", do_sample_frames=False)
+    return out["pixel_values_videos"], out["video_grid_thw"][0].tolist()
 
 
 def words(n, seed):
@@ -177,7 +197,8 @@ def text_case(model, name, ids):
 
 
 def vl_case(model, name, parts):
-    """parts: an int is so many words, (kind, t, h, w) a vision block of t x h x w patches."""
+    """parts: an int is so many words, (kind, t, h, w) a vision block of t x h x w patches, ("pictures", frames, w, h) one
+    made from pictures."""
     ids, spans, images, videos, px = [], [], [], [], {IMAGE: [], VIDEO: []}
     for i, p in enumerate(parts):
         if isinstance(p, int):
@@ -185,22 +206,26 @@ def vl_case(model, name, parts):
             spans.append({"tokens": p})
             continue
         kind, t, h, w = p
+        made = None
+        if kind == "pictures":
+            made = {"frames": t, "width": h, "height": w}
+            kind = "image" if t == 1 else "video"
+            x, (t, h, w) = processed(t, h, w)
         token = {"image": IMAGE, "video": VIDEO}[kind]
         ids += [START] + [token] * (t * h * w // 4) + [END]
         seed = len(name) * 10 + i
-        px[token].append(pixels(t * h * w, seed))
+        if made is None:
+            x = pixels(t * h * w, seed)
+        px[token].append(x)
         {IMAGE: images, VIDEO: videos}[token].append([t, h, w])
-        spans.append({"kind": kind, "grid": [t, h, w], "seed": seed})
+        e = model.model.visual(x, grid_thw=torch.tensor([[t, h, w]]))
+        spans.append({"kind": kind, "grid": [t, h, w], "embeds": store.add(e.numpy()), **(made or {"seed": seed})})
     vision = {}
     if images:
         vision |= {"pixel_values": torch.cat(px[IMAGE]), "image_grid_thw": torch.tensor(images)}
     if videos:
         vision |= {"pixel_values_videos": torch.cat(px[VIDEO]), "video_grid_thw": torch.tensor(videos)}
     pos, delta = model.model.get_rope_index(torch.tensor([ids]), vision.get("image_grid_thw"), vision.get("video_grid_thw"))
-    for s in spans:
-        if "grid" in s:
-            e = model.model.visual(pixels(int(np.prod(s["grid"])), s["seed"]), grid_thw=torch.tensor([s["grid"]]))
-            s["embeds"] = store.add(e.numpy())
     r = {"name": name, "ids": ids, "spans": spans, "pos": pos[:, 0].T.tolist(), "delta": int(delta), **greedy(model, ids, **vision)}
     print(f"{name:22} smallest gap {min(r['gaps']):.3f}, {len(set(r['tokens']))} different tokens")
     return r
@@ -234,6 +259,10 @@ def main():
         ("long video, t above h and w", [2, ("video", 13, 4, 6), 6]),
         ("image and video", [1, ("image", 1, 6, 4), 3, ("video", 5, 4, 4), 8]),
         ("video and image", [4, ("video", 4, 4, 4), ("image", 1, 4, 10), 2]),
+        ("a picture", [2, ("pictures", 1, 100, 75), 5]),
+        ("a small picture", [2, ("pictures", 1, 20, 31), 5]),
+        ("a film of four pictures", [2, ("pictures", 4, 120, 90), 5]),
+        ("a film of five pictures and a picture", [1, ("pictures", 5, 64, 80), ("pictures", 1, 300, 40), 5]),
     ]]
 
     small = dict(common, vocab_size=256, hidden_size=32, intermediate_size=64)
