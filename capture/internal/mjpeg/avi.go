@@ -29,7 +29,9 @@ func NewAVI(r io.Reader, max int) (*AVI, error) {
 	if err := a.read(magic[:]); err != nil || string(magic[:4]) != "RIFF" || string(magic[8:]) != "AVI " {
 		return nil, errors.New("not an AVI file")
 	}
-	if err := a.header(); err != nil {
+	if err := a.header(); errors.Is(err, io.EOF) {
+		return nil, errors.New("AVI: the file ends in its header")
+	} else if err != nil {
 		return nil, err
 	}
 	if a.stream < 0 {
@@ -93,12 +95,12 @@ func (a *AVI) header() error {
 	for chunks := 0; chunks < 1000; chunks++ {
 		id, n, err := a.chunk()
 		if err != nil {
-			return fmt.Errorf("AVI: the file ends in its header: %w", noEOF(err))
+			return err
 		}
 		if id == "LIST" {
 			var kind [4]byte
 			if err := a.read(kind[:]); err != nil {
-				return fmt.Errorf("AVI: the file ends in its header: %w", noEOF(err))
+				return err
 			}
 			switch string(kind[:]) {
 			case "movi":
@@ -106,7 +108,7 @@ func (a *AVI) header() error {
 			case "hdrl", "strl":
 			default:
 				if err := a.skip(max(n-4, 0)); err != nil {
-					return noEOF(err)
+					return err
 				}
 			}
 			continue
@@ -116,13 +118,13 @@ func (a *AVI) header() error {
 		}
 		if id != "avih" && id != "strh" && id != "strf" {
 			if err := a.skip(n + n%2); err != nil {
-				return noEOF(err)
+				return err
 			}
 			continue
 		}
 		data, err := readBlock(a.r, int(n+n%2))
 		if err != nil {
-			return noEOF(err)
+			return err
 		}
 		a.pos += n + n%2
 		switch id {
@@ -195,12 +197,4 @@ func readBlock(r io.Reader, n int) ([]byte, error) {
 		}
 	}
 	return data, nil
-}
-
-// noEOF keeps an early end from looking like a regular one.
-func noEOF(err error) error {
-	if errors.Is(err, io.EOF) {
-		return io.ErrUnexpectedEOF
-	}
-	return err
 }

@@ -102,3 +102,11 @@ func doneOr(err error) error {
 	}
 	return err
 }
+
+// noEOF keeps an early end from looking like a regular one.
+func noEOF(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}

@@ -163,6 +163,11 @@ func (s *Splitter) segment(buf []byte) ([]byte, error) {
 	if err != nil {
 		return buf, eof(err)
 	}
+	if head[0] == 0xFF && head[1] == markSOI { // cut off right here: not a length, but the next picture's start
+		s.soi = true
+		_, _ = s.r.Discard(2)
+		return buf, errBroken
+	}
 	n := int(head[0])<<8 | int(head[1])
 	if n < 2 || len(buf)+n > s.max {
 		return buf, errBroken
