@@ -110,43 +110,47 @@ func newGolden(ctx context.Context, m Model, cpu Delegate) (*golden, error) {
 	return g, nil
 }
 
+// checkVision compares every run, so that a device which is right only sometimes fails.
 func (g *golden) checkVision(ctx context.Context, del Delegate, limit float64) (c StageCheck, err error) {
 	best := time.Duration(math.MaxInt64)
-	out := scratch(len(g.embeds))
+	c.Checked = true
 	for range checkRuns {
+		out := scratch(len(g.embeds))
 		start := time.Now()
 		if err := del.EncodeVision(ctx, *g.vision, out); err != nil {
 			return c, err
 		}
 		best = min(best, time.Since(start))
+		c.NMSE = max(c.NMSE, nmse(out, g.embeds)) // NaN stays
 	}
-	c = StageCheck{Checked: true, NMSE: nmse(out, g.embeds), Speed: ratio(g.visionTime, best)}
-	if checkResult(out) != nil || !(c.NMSE <= limit) {
+	c.Speed = ratio(g.visionTime, best)
+	if !(c.NMSE <= limit) {
 		c.Mismatch, c.Err = true, fmt.Sprintf("vision: NMSE %.1e, at most %.0e is allowed", c.NMSE, limit)
 	}
 	return c, nil
 }
 
+// checkDecoder compares every run too.
 func (g *golden) checkDecoder(ctx context.Context, del Delegate) (c StageCheck, err error) {
 	best := time.Duration(math.MaxInt64)
-	var logits [][]float32
+	c = StageCheck{Checked: true, Cosine: 1}
 	for range checkRuns {
-		var d time.Duration
-		if logits, d, err = g.decode(ctx, del); err != nil {
+		logits, took, err := g.decode(ctx, del)
+		if err != nil {
 			return c, err
 		}
-		best = min(best, d)
-	}
-	c = StageCheck{Checked: true, Cosine: 1, Speed: ratio(g.decoderTime, best)}
-	for i, l := range logits {
-		c.Cosine = min(c.Cosine, cosine(l, g.logits[i])) // NaN stays
-		switch {
-		case c.Err != "":
-		case checkResult(l) != nil || !(c.Cosine >= minCosine):
-			c.Mismatch, c.Err = true, fmt.Sprintf("decoder: cosine of the logits %.5f, at least %.3f is wanted", c.Cosine, minCosine)
-		case argmax(l) != argmax(g.logits[i]):
-			c.Mismatch, c.Err = true, "decoder: another token is the likeliest"
+		best = min(best, took)
+		for i, l := range logits {
+			c.Cosine = min(c.Cosine, cosine(l, g.logits[i]))
+			c.Mismatch = c.Mismatch || argmax(l) != argmax(g.logits[i])
 		}
+	}
+	c.Speed = ratio(g.decoderTime, best)
+	switch {
+	case !(c.Cosine >= minCosine):
+		c.Mismatch, c.Err = true, fmt.Sprintf("decoder: cosine of the logits %.5f, at least %.3f is wanted", c.Cosine, minCosine)
+	case c.Mismatch:
+		c.Err = "decoder: another token is the likeliest"
 	}
 	return c, nil
 }
