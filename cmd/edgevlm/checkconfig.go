@@ -1,0 +1,65 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/edgevlm/edgevlm/cmd/edgevlm/internal/config"
+)
+
+type checkConfigCmd struct {
+	File string `arg:"" optional:"" help:"The configuration; the same as --config FILE."`
+}
+
+func (c *checkConfigCmd) Run(e *env) error {
+	path := c.File
+	if path == "" {
+		path = e.Config
+	}
+	cfg, err := e.loadConfig(path)
+	var bad *config.Errors
+	if errors.As(err, &bad) && len(bad.Problems) > 1 {
+		for _, p := range bad.Problems {
+			fmt.Fprintf(e.stderr, "%s: %s\n", bad.File, p)
+		}
+		return usagef("config %s: %d problems", bad.File, len(bad.Problems))
+	}
+	if err != nil {
+		return err
+	}
+	printSummary(e, path, cfg)
+	return nil
+}
+
+// loadConfig reads the configuration; a file that can't be read is wrong usage.
+func (e *env) loadConfig(path string) (*config.Config, error) {
+	if path == "" {
+		return nil, usagef("no configuration; give --config FILE")
+	}
+	cfg, err := config.Load(path)
+	var bad *config.Errors
+	if err != nil && !errors.As(err, &bad) {
+		return nil, codeError{exitUsage, err}
+	}
+	return cfg, err
+}
+
+func printSummary(e *env, path string, c *config.Config) {
+	out := e.stdout
+	fmt.Fprintf(out, "%s is fine\n", path)
+	fmt.Fprintf(out, "device   %s\n", c.Device)
+	if c.Model.Name != "" {
+		fmt.Fprintf(out, "model    %s (embedded)\n", c.Model.Name)
+	} else {
+		fmt.Fprintf(out, "model    %s, %s\n", c.Model.Text, c.Model.MMProj)
+	}
+	for _, cam := range c.Cameras {
+		fmt.Fprintf(out, "camera   %s: %s, %v fps, %d frames a description, one every %v at most\n",
+			cam.Name, config.Redact(cam.Source), cam.FPS, cam.Frames(), cam.Publish.Every)
+	}
+	fmt.Fprintf(out, "broker   %s\n", config.Redact(c.MQTT.URL))
+	fmt.Fprintf(out, "spool    %v, in memory\n", c.Spool.MaxBytes)
+	for _, w := range c.Warnings() {
+		fmt.Fprintf(out, "note     %s\n", w)
+	}
+}

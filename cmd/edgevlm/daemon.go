@@ -1,0 +1,223 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/edgevlm/edgevlm/capture"
+	"github.com/edgevlm/edgevlm/cmd/edgevlm/internal/config"
+	"github.com/edgevlm/edgevlm/mqtt"
+	"github.com/edgevlm/edgevlm/runtime/pipeline"
+	"github.com/edgevlm/edgevlm/runtime/vlm"
+)
+
+// model is what the daemon needs of an engine.
+type model interface {
+	pipeline.Describer
+	Info() vlm.Info
+	Close() error
+}
+
+// daemon carries descriptions from the cameras to the broker. It is the
+// pipeline's sink.
+type daemon struct {
+	cfg   *config.Config
+	log   *slog.Logger
+	spool *mqtt.MemorySpool
+	pub   *mqtt.Publisher
+	pulse *pulse
+	start time.Time
+	stop  context.CancelCauseFunc
+	info  vlm.Info
+
+	mu      sync.Mutex
+	missing map[string]error // cameras without a device, until one has delivered
+	anyUp   bool
+	latency map[string]time.Duration
+}
+
+const statsEvery = 30 * time.Second
+
+func newDaemon(cfg *config.Config, log *slog.Logger) (*daemon, error) {
+	topics, err := mqtt.NewTopics(cfg.Device)
+	if err != nil {
+		return nil, err
+	}
+	spool := mqtt.NewMemorySpool(int64(cfg.Spool.MaxBytes))
+	pub, err := mqtt.NewPublisher(cfg.MQTT.Config(), topics, spool, log)
+	if err != nil {
+		return nil, err
+	}
+	return &daemon{
+		cfg: cfg, log: log, spool: spool, pub: pub, pulse: newPulse(), start: time.Now(),
+		missing: map[string]error{}, latency: map[string]time.Duration{},
+	}, nil
+}
+
+// run loads the model and describes until ctx ends or every camera has. The
+// publisher runs from the first moment to the last, so that a broker that is
+// away delays nothing.
+func (d *daemon) run(ctx context.Context, open func(context.Context) (model, error)) (err error) {
+	d.log.Info("starting", "version", version(), "device", d.cfg.Device, "config", summary(d.cfg))
+	pubCtx, stopPublisher := context.WithCancel(context.WithoutCancel(ctx))
+	published := make(chan error, 1)
+	go func() { published <- d.pub.Run(pubCtx) }()
+	d.setCameras(mqtt.Offline)
+	d.setInfo()
+	defer func() {
+		notify("STOPPING=1")
+		d.setCameras(mqtt.Offline)
+		stopPublisher() // says offline after it has delivered what it can
+		err = errors.Join(err, <-published, d.spool.Close())
+		d.log.Info("stopped")
+	}()
+	ctx, d.stop = context.WithCancelCause(ctx)
+	defer d.stop(nil)
+	watchdog := make(chan struct{})
+	go func() { defer close(watchdog); d.pulse.feedWatchdog(ctx) }()
+	defer func() { d.stop(nil); <-watchdog }()
+
+	notify("STATUS=loading the model")
+	d.pulse.begin()
+	m, err := open(ctx)
+	d.pulse.end()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, m.Close()) }()
+	d.info = m.Info()
+	d.setInfo()
+	d.log.Info("model is ready", "model", d.info.Name, "quant", d.info.Quant, "backend", d.info.Backend, "took", d.info.LoadTime.Round(time.Millisecond))
+
+	p, err := pipeline.New(watched{m, d.pulse}, d.cameras(), d, pipeline.Options{Log: d.log})
+	if err != nil {
+		return err
+	}
+	notify("READY=1\nSTATUS=describing")
+	return d.describe(ctx, p)
+}
+
+func (d *daemon) describe(ctx context.Context, p *pipeline.Pipeline) error {
+	g, gctx := errgroup.WithContext(ctx)
+	ended := errors.New("every camera has come to its end")
+	g.Go(func() error {
+		if err := p.Run(gctx); err != nil {
+			return err
+		}
+		return ended
+	})
+	g.Go(func() error { return d.reportStats(gctx, p) })
+	err := g.Wait()
+	cause := context.Cause(ctx)
+	switch {
+	case errors.Is(err, ended):
+		d.log.Info(ended.Error())
+		return nil
+	case cause != nil:
+		return cause
+	}
+	return err
+}
+
+// cameras are the pipeline's, from the configuration.
+func (d *daemon) cameras() []pipeline.Camera {
+	var all []pipeline.Camera
+	for _, c := range d.cfg.Cameras {
+		all = append(all, pipeline.Camera{
+			Name: c.Name,
+			Open: func(ctx context.Context, state func(bool, error)) (capture.Source, error) {
+				return capture.Open(ctx, capture.Spec{
+					Source: c.Source, Loop: c.Loop, FPS: c.FPS, Width: c.Width, Height: c.Height,
+					Log: d.log.With("camera", c.Name), OnState: state,
+				})
+			},
+			Ends: strings.HasPrefix(c.Source, "files:") && !c.Loop,
+			FPS:  c.FPS, Frames: c.Frames(), Every: c.Publish.Every.Std(),
+			System: c.System, Prompt: c.Prompt, MaxTokens: c.MaxTokens,
+		})
+	}
+	return all
+}
+
+// Description implements pipeline.Sink: into the spool it goes.
+func (d *daemon) Description(x pipeline.Description) error {
+	e, err := d.pub.Event(newEvent(x, d.info))
+	if err != nil {
+		return err
+	}
+	latency := max(0, x.Ready.Sub(x.Last()))
+	d.mu.Lock()
+	d.latency[x.Camera] = latency
+	d.mu.Unlock()
+	d.log.Info("description", "camera", x.Camera, "seq", e.Seq, "text", e.Text, "latency", latency.Round(time.Millisecond), "dropped", e.Dropped)
+	return nil
+}
+
+func newEvent(x pipeline.Description, info vlm.Info) mqtt.Event {
+	t := x.Result.Timings
+	e := mqtt.Event{
+		Camera:     x.Camera,
+		CapturedAt: mqtt.CapturedAt{First: x.First(), Last: x.Last()},
+		Text:       strings.TrimSpace(x.Result.Text),
+		Model:      info.Name, Quant: info.Quant, Backend: x.Result.Backend,
+		TimingsMS: mqtt.Timings{
+			Preprocess: mqtt.MS(t.Preprocess), Vision: mqtt.MS(t.Vision), Prefill: mqtt.MS(t.Prefill), Decode: mqtt.MS(t.Decode),
+			Total: mqtt.MS(max(0, x.Ready.Sub(x.Last()))),
+		},
+		Dropped: x.Dropped,
+	}
+	for _, f := range x.Frames {
+		e.FrameSeqs = append(e.FrameSeqs, f.Seq)
+	}
+	for _, b := range x.Result.Boxes {
+		e.Boxes = append(e.Boxes, mqtt.Box(b))
+	}
+	return e
+}
+
+// CameraState implements pipeline.Sink.
+func (d *daemon) CameraState(camera string, up bool, why error) {
+	state := mqtt.Offline
+	if up {
+		state = mqtt.Online
+		d.log.Info("camera is delivering", "camera", camera)
+	}
+	if err := d.pub.SetCamera(camera, state); err != nil {
+		d.log.Warn("availability not published", "camera", camera, "err", err)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.anyUp = d.anyUp || up
+	if d.anyUp || !errors.Is(why, capture.ErrNoDevice) {
+		return
+	}
+	// No camera at all at the start is for the service manager to retry, and for
+	// a person at a terminal to read. Later a camera may come and go.
+	d.missing[camera] = why
+	if len(d.missing) == len(d.cfg.Cameras) {
+		d.stop(fmt.Errorf("camera %s: %w; plug it in or correct its source in the config", camera, why))
+	}
+}
+
+func (d *daemon) setCameras(a mqtt.Availability) {
+	for _, c := range d.cfg.Cameras {
+		if err := d.pub.SetCamera(c.Name, a); err != nil {
+			d.log.Warn("availability not published", "camera", c.Name, "err", err)
+		}
+	}
+}
+
+func (d *daemon) setInfo() {
+	i := mqtt.Info{Version: version(), Model: d.info.Name, Quant: d.info.Quant, Backend: d.info.Backend}
+	for _, c := range d.cfg.Cameras {
+		i.Cameras = append(i.Cameras, mqtt.CameraInfo{Name: c.Name, FPS: c.FPS, Prompt: c.Prompt})
+	}
+	d.pub.SetInfo(i)
+}

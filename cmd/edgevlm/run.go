@@ -1,0 +1,58 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/edgevlm/edgevlm/cmd/edgevlm/internal/config"
+)
+
+type runCmd struct{}
+
+func (runCmd) Run(e *env) error {
+	cfg, err := e.loadConfig(e.Config)
+	if err != nil {
+		return err
+	}
+	log := e.logger(cfg.Log.Level, cfg.Log.Format)
+	for _, w := range cfg.Warnings() {
+		log.Warn(w)
+	}
+	// A terminal that closes or an old reload script must not end the daemon.
+	hup := make(chan os.Signal, 1)
+	signal.Notify(hup, syscall.SIGHUP)
+	defer signal.Stop(hup)
+	ctx, cancel := context.WithCancel(e.ctx)
+	defer cancel()
+	go func() {
+		for {
+			select {
+			case <-hup:
+				log.Warn("SIGHUP: reloading is not supported; restart to read the configuration again")
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	d, err := newDaemon(cfg, log)
+	if err != nil {
+		return err
+	}
+	o := e.options(nil)
+	o.Log = log
+	o.Progress = d.pulse.progress
+	err = d.run(ctx, func(ctx context.Context) (model, error) { return openModel(ctx, cfg.Model, o) })
+	if e.ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		return nil // told to stop
+	}
+	return err
+}
+
+// summary is one line about a configuration, for the log.
+func summary(c *config.Config) string {
+	return fmt.Sprintf("%d cameras, broker %s", len(c.Cameras), config.Redact(c.MQTT.URL))
+}
