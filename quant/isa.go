@@ -18,17 +18,21 @@ type kernels struct {
 
 // intKernel multiplies one layout. Both functions add to out, so that a long row can be fed in pieces.
 type intKernel struct {
-	// gemv: 8 rows x len(a) blocks times one column: out[0:8] += .
-	gemv func(w []byte, a []activation, out []float32)
-	// gemm: 8 rows x nb blocks times tile columns: out[c*ldo : c*ldo+8] += for each column c. nil: gemv per column.
-	gemm func(w, panel []byte, nb int, out []float32, ldo int)
-	tile int // columns of gemm: 4 or 8
+	gemv gemvFunc
+	gemm gemmFunc // nil: gemv per column
+	tile int      // columns of gemm: 4 or 8
 	// padFrom: with this many columns left over, a padded tile is cheaper than as many gemv.
 	padFrom    int
 	panelBytes int // of one block of tile columns
 	// pack interleaves tile columns of equally many blocks.
 	pack func(panel []byte, cols [][]activation)
 }
+
+// gemvFunc: 8 rows x len(a) blocks times one column: out[0:8] += .
+type gemvFunc = func(w []byte, a []activation, out []float32)
+
+// gemmFunc: 8 rows x nb blocks times the columns of a tile: out[c*ldo : c*ldo+8] += for each column c.
+type gemmFunc = func(w, panel []byte, nb int, out []float32, ldo int)
 
 var current atomic.Pointer[kernels]
 

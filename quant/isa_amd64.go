@@ -10,7 +10,7 @@ func archKernels() []*kernels {
 	if !x.HasAVX2 || !x.HasFMA {
 		return nil
 	}
-	tile := func(gemv func([]byte, []activation, []float32), gemm func([]byte, []byte, int, []float32, int)) intKernel {
+	tile := func(gemv gemvFunc, gemm gemmFunc) intKernel {
 		return intKernel{gemv: gemv, gemm: gemm, tile: 4, padFrom: 2, panelBytes: 176, pack: pack4}
 	}
 	avx2 := &kernels{

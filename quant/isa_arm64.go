@@ -1,5 +1,59 @@
 package quant
 
-func archKernels() []*kernels { return nil }
+import "golang.org/x/sys/cpu"
 
 func archISAs() []string { return []string{"generic", "neon", "dotprod", "i8mm"} }
+
+func archKernels() []*kernels {
+	neon := &kernels{
+		name:     "neon",
+		quantize: quantizeNEON,
+		ints: [layouts]intKernel{
+			layoutQ4_0: tile4(gemvQ4_0NEON, gemmQ4_0NEON),
+			layoutQ4_1: tile4(gemvQ4_1NEON, gemmQ4_1NEON),
+			layoutQ8_0: tile4(gemvQ8_0NEON, gemmQ8_0NEON),
+			layoutQ8_1: tile4(gemvQ8_1NEON, gemmQ8_1NEON),
+		},
+		floats: [3]floatKernel{
+			{tile: dotF32x44NEON, cols: 4, strip: dotF32x41NEON, single: dotF32x11NEON},
+			{tile: dotF16x44NEON, cols: 4, strip: dotF16x41NEON, single: dotF16x11NEON},
+			{tile: dotBF16x44NEON, cols: 4, strip: dotBF16x41NEON, single: dotBF16x11NEON},
+		},
+	}
+	all := []*kernels{neon}
+	if !cpu.ARM64.HasASIMDDP {
+		return all
+	}
+	dot := *neon
+	dot.name = "dotprod"
+	dot.ints = [layouts]intKernel{
+		layoutQ4_0: tile8(gemvQ4_0DOT, gemmQ4_0DOT),
+		layoutQ4_1: tile8(gemvQ4_1DOT, gemmQ4_1DOT),
+		layoutQ8_0: tile8(gemvQ8_0DOT, gemmQ8_0DOT),
+		layoutQ8_1: tile8(gemvQ8_1DOT, gemmQ8_1DOT),
+	}
+	all = append(all, &dot)
+	if !cpu.ARM64.HasI8MM {
+		return all
+	}
+	i8mm := dot
+	i8mm.name = "i8mm"
+	i8mm.ints = [layouts]intKernel{
+		layoutQ4_0: tile4(gemvQ4_0DOT, gemmQ4_0I8MM),
+		layoutQ4_1: tile4(gemvQ4_1DOT, gemmQ4_1I8MM),
+		layoutQ8_0: tile4(gemvQ8_0DOT, gemmQ8_0I8MM),
+		layoutQ8_1: tile4(gemvQ8_1DOT, gemmQ8_1I8MM),
+	}
+	for l := range i8mm.ints {
+		i8mm.ints[l].pack = pack4by8
+	}
+	return append(all, &i8mm)
+}
+
+func tile4(gemv gemvFunc, gemm gemmFunc) intKernel {
+	return intKernel{gemv: gemv, gemm: gemm, tile: 4, padFrom: 2, panelBytes: 176, pack: pack4}
+}
+
+func tile8(gemv gemvFunc, gemm gemmFunc) intKernel {
+	return intKernel{gemv: gemv, gemm: gemm, tile: 8, padFrom: 5, panelBytes: 448, pack: pack8}
+}
