@@ -1,33 +1,108 @@
-// Package vlm answers questions about pictures and clips: it puts a vision-language model's parts together.
 package vlm
 
 import (
 	"context"
-	"errors"
+	"log/slog"
+
+	"github.com/edgevlm/edgevlm/npu"
+	"github.com/edgevlm/edgevlm/runtime/compute"
+	"github.com/edgevlm/edgevlm/runtime/gguf"
+	"github.com/edgevlm/edgevlm/runtime/imageproc"
+	"github.com/edgevlm/edgevlm/runtime/token"
 )
 
-// Engine is a loaded model.
-type Engine struct{}
-
-var errTODO = errors.New("vlm: not implemented yet")
-
-// Open loads a model from a text GGUF and its mmproj GGUF; mmproj "" loads a model for text only.
-func Open(ctx context.Context, textPath, mmprojPath string, o Options) (*Engine, error) {
-	return nil, errTODO
+// Engine is a loaded model. Any goroutine may call it; calls wait for each other.
+type Engine struct {
+	busy   chan struct{} // holds one element while a call is under way
+	closed bool          // guarded by busy
+	files  []*gguf.File  // the weights may refer to them
+	pool   *compute.Pool
+	run    npu.Delegate
+	report *npu.Report
+	tok    *token.Tokenizer
+	marks  marks
+	images imageproc.Config
+	info   Info
+	hidden int
+	vocab  int
+	log    *slog.Logger
+	notify func(stage string, done, total int64)
 }
 
-// OpenBytes is Open for files in memory, which must not change while the Engine is open.
-func OpenBytes(ctx context.Context, text, mmproj []byte, o Options) (*Engine, error) {
-	return nil, errTODO
+// acquire waits for the engine, or for ctx to end.
+func (e *Engine) acquire(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	select {
+	case e.busy <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if e.closed {
+		e.release()
+		return ErrClosed
+	}
+	return nil
 }
 
-// Close frees the model. It waits for a call that is under way.
-func (e *Engine) Close() error { return nil }
+func (e *Engine) release() { <-e.busy }
 
-// Info describes the model.
-func (e *Engine) Info() Info { return Info{} }
+// Close frees the model. It waits for a call that is under way; closing again does nothing.
+func (e *Engine) Close() error {
+	e.busy <- struct{}{}
+	defer e.release()
+	if e.closed {
+		return nil
+	}
+	e.closed = true
+	return e.free()
+}
 
-// Generate answers a request.
-func (e *Engine) Generate(ctx context.Context, r Request, emit func(piece string)) (Result, error) {
-	return Result{}, errTODO
+func (e *Engine) free() error {
+	var err error
+	if e.run != nil {
+		err = e.run.Close()
+	}
+	if e.pool != nil {
+		e.pool.Close()
+	}
+	for _, f := range e.files {
+		if e := f.Close(); err == nil {
+			err = e
+		}
+	}
+	return err
+}
+
+// Info describes the model. It stays the same but for Backend, which becomes "cpu" if an accelerator fails.
+func (e *Engine) Info() Info {
+	i := e.info
+	i.Backend = e.backend()
+	return i
+}
+
+// Report says which accelerators were tried, and why each was taken or not.
+func (e *Engine) Report() *npu.Report { return e.report }
+
+// Tokenizer is the model's.
+func (e *Engine) Tokenizer() *token.Tokenizer { return e.tok }
+
+// backend names what computes now: one driver, or "driver+cpu" where they share the work.
+func (e *Engine) backend() string {
+	need := npu.StageDecoder
+	if e.info.HasVision {
+		need |= npu.StageVision
+	}
+	name := e.run.Device().Driver
+	if name != cpuName && e.run.Supports()&need != need {
+		name += "+" + cpuName
+	}
+	return name
+}
+
+func (e *Engine) progress(stage string, done, total int) {
+	if e.notify != nil {
+		e.notify(stage, int64(done), int64(total))
+	}
 }

@@ -1,0 +1,256 @@
+package vlm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	stdruntime "runtime"
+	"strings"
+	"time"
+
+	"github.com/edgevlm/edgevlm/npu"
+	"github.com/edgevlm/edgevlm/runtime/compute"
+	"github.com/edgevlm/edgevlm/runtime/gguf"
+	"github.com/edgevlm/edgevlm/runtime/imageproc"
+	"github.com/edgevlm/edgevlm/runtime/qwen2vl"
+	"github.com/edgevlm/edgevlm/runtime/token"
+)
+
+// source is one model file.
+type source struct {
+	file   *gguf.File
+	name   string // for errors
+	path   string // "" in memory
+	mapped bool
+}
+
+// Open loads a model from a text GGUF and its mmproj GGUF; mmprojPath "" loads it for text only. The files stay mapped
+// until Close.
+func Open(ctx context.Context, textPath, mmprojPath string, o Options) (*Engine, error) {
+	open := func(path string) (*source, error) {
+		f, err := gguf.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		return &source{file: f, name: path, path: path, mapped: true}, nil
+	}
+	text, err := open(textPath)
+	if err != nil {
+		return nil, err
+	}
+	if mmprojPath == "" {
+		return load(ctx, text, nil, o)
+	}
+	mmproj, err := open(mmprojPath)
+	if err != nil {
+		_ = text.file.Close()
+		return nil, err
+	}
+	return load(ctx, text, mmproj, o)
+}
+
+// OpenBytes is Open for files in memory, which must not change until Close; mmproj nil loads for text only.
+func OpenBytes(ctx context.Context, text, mmproj []byte, o Options) (*Engine, error) {
+	t, err := gguf.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("vlm: text model in memory: %w", err)
+	}
+	if mmproj == nil {
+		return load(ctx, &source{file: t, name: "text model in memory"}, nil, o)
+	}
+	m, err := gguf.Parse(mmproj)
+	if err != nil {
+		return nil, fmt.Errorf("vlm: mmproj in memory: %w", err)
+	}
+	return load(ctx, &source{file: t, name: "text model in memory"}, &source{file: m, name: "mmproj in memory"}, o)
+}
+
+// load takes over the files: they are closed with the engine, or now if it fails. mmproj may be nil.
+func load(ctx context.Context, text, mmproj *source, o Options) (_ *Engine, err error) {
+	start := time.Now()
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	e := &Engine{busy: make(chan struct{}, 1), files: []*gguf.File{text.file}, log: o.Log, notify: o.Progress}
+	if mmproj != nil {
+		e.files = append(e.files, mmproj.file)
+	}
+	defer func() {
+		if err != nil {
+			_ = e.free()
+		}
+	}()
+	if err := checkKinds(text, mmproj); err != nil {
+		return nil, err
+	}
+	if o.MinPixels < 0 || o.MaxPixels < 0 || o.MinPixels > o.MaxPixels && o.MaxPixels > 0 {
+		return nil, fmt.Errorf("vlm: pixel limits %d to %d are not a range", o.MinPixels, o.MaxPixels)
+	}
+	threads := o.Threads
+	if threads < 1 {
+		threads = stdruntime.GOMAXPROCS(0)
+	}
+	e.pool = compute.NewPool(threads)
+	if err := e.readAhead(ctx, text, mmproj); err != nil {
+		return nil, err
+	}
+	cpu := &cpu{}
+	if cpu.text, err = qwen2vl.LoadText(text.file, e.pool); err != nil {
+		return nil, fmt.Errorf("vlm: %s: %w", text.name, err)
+	}
+	if e.tok, err = token.FromGGUF(text.file); err != nil {
+		return nil, fmt.Errorf("vlm: %s: %w", text.name, err)
+	}
+	c := cpu.text.Config()
+	if e.tok.Size() > c.VocabSize {
+		return nil, fmt.Errorf("vlm: %s: the tokenizer has %d tokens, the model only %d: the file is damaged", text.name, e.tok.Size(), c.VocabSize)
+	}
+	e.marks = findMarks(e.tok)
+	e.hidden, e.vocab = c.Hidden, c.VocabSize
+	e.info = Info{Name: c.Name, Arch: c.Arch, Quant: quantOf(text.file), ContextLength: c.ContextLength, HasVision: mmproj != nil}
+	if e.info.Name == "" {
+		e.info.Name = strings.TrimSuffix(filepath.Base(text.name), ".gguf")
+	}
+	if o.MaxContext > 0 {
+		e.info.ContextLength = min(o.MaxContext, c.ContextLength)
+	}
+	if mmproj != nil {
+		if cpu.vision, err = qwen2vl.LoadVision(mmproj.file, e.pool); err != nil {
+			return nil, fmt.Errorf("vlm: %s: %w", mmproj.name, err)
+		}
+		if err := e.joinVision(cpu.vision.Config(), text, mmproj, o); err != nil {
+			return nil, err
+		}
+	}
+	for _, f := range e.files {
+		for _, t := range f.Tensors() {
+			e.info.Params += int64(t.Len())
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if err := e.choose(ctx, cpu, newModel(text, mmproj), o); err != nil {
+		return nil, err
+	}
+	e.info.LoadTime = time.Since(start)
+	return e, nil
+}
+
+// checkKinds catches files in each other's place.
+func checkKinds(text, mmproj *source) error {
+	if text.file.Arch() == "clip" {
+		return fmt.Errorf("vlm: %s is a vision file (mmproj), not a text model: give it as mmproj, and its text model as model", text.name)
+	}
+	if mmproj == nil {
+		return nil
+	}
+	switch arch := mmproj.file.Arch(); {
+	case arch != "clip":
+		return fmt.Errorf("vlm: %s is a text model (architecture %.40q), not a vision file: give the mmproj file that belongs to %s", mmproj.name, arch, text.name)
+	case text.file.Arch() != "qwen2vl":
+		return fmt.Errorf("vlm: %s is a model for text only (architecture %.40q): leave the mmproj file out, or give a qwen2vl model", text.name, text.file.Arch())
+	}
+	return nil
+}
+
+// joinVision checks that the vision tower belongs to the decoder and sets how pictures are prepared.
+func (e *Engine) joinVision(c qwen2vl.VisionConfig, text, mmproj *source, o Options) error {
+	if c.OutDim != e.hidden {
+		return fmt.Errorf("vlm: %s makes embeddings of width %d, but %s wants %d: use the mmproj file made for this model",
+			mmproj.name, c.OutDim, text.name, e.hidden)
+	}
+	if err := e.marks.check(); err != nil {
+		return fmt.Errorf("vlm: %s: %w", text.name, err)
+	}
+	p := imageproc.DefaultConfig()
+	p.PatchSize, p.MergeSize, p.TemporalPatchSize, p.Mean, p.Std = c.PatchSize, c.MergeSize, c.TemporalPatchSize, c.Mean, c.Std
+	limit := func(least, most int) {
+		for _, l := range []struct{ min, max *int }{{&p.ImageMinPixels, &p.ImageMaxPixels}, {&p.VideoMinPixels, &p.VideoMaxPixels}} {
+			if least > 0 {
+				*l.min, *l.max = least, max(least, *l.max)
+			}
+			if most > 0 {
+				*l.min, *l.max = min(*l.min, most), most
+			}
+		}
+	}
+	limit(c.MinPixels, c.MaxPixels)
+	limit(o.MinPixels, o.MaxPixels)
+	e.images = p
+	return nil
+}
+
+// choose puts an accelerator in front of the CPU if there is a good one.
+func (e *Engine) choose(ctx context.Context, c *cpu, m npu.Model, o Options) error {
+	d, report, err := npu.Select(ctx, m, o.Drivers, o.Backend, npu.Options{MaxTokens: e.info.ContextLength, CacheDir: o.CacheDir, Log: e.log}, c)
+	e.report = report
+	if err != nil {
+		return err
+	}
+	e.run = d
+	if d != npu.Delegate(c) {
+		e.run = npu.Resilient(d, c, e.log)
+	}
+	return nil
+}
+
+// readAhead reads the mapped files' pages once, so that the wait for the disk shows as progress. Without anyone to
+// show it to, loading reads them anyway.
+func (e *Engine) readAhead(ctx context.Context, sources ...*source) error {
+	if e.notify == nil {
+		return nil
+	}
+	total, done := 0, 0
+	for _, s := range sources {
+		if s != nil {
+			for _, t := range s.file.Tensors() {
+				total += len(t.Data)
+			}
+		}
+	}
+	const page, step = 4096, 8 << 20
+	var sum byte
+	e.progress("load", 0, total)
+	for _, s := range sources {
+		if s == nil {
+			continue
+		}
+		for _, t := range s.file.Tensors() {
+			for d := t.Data; len(d) > 0; {
+				n := min(len(d), step)
+				for i := 0; s.mapped && i < n; i += page {
+					sum |= d[i]
+				}
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				done += n
+				d = d[n:]
+				e.progress("load", done, total)
+			}
+		}
+	}
+	stdruntime.KeepAlive(sum)
+	return nil
+}
+
+// quantOf is the type that most bytes of the matrices have.
+func quantOf(f *gguf.File) string {
+	bytes := map[string]int{}
+	best := ""
+	for _, t := range f.Tensors() {
+		if len(t.Shape) == 2 {
+			q := t.Type.String()
+			bytes[q] += len(t.Data)
+			if best == "" || bytes[q] > bytes[best] {
+				best = q
+			}
+		}
+	}
+	return best
+}
+
+var errNoVision = errors.New("the model was loaded without its mmproj file, so it can't see: give that file too")
