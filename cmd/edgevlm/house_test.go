@@ -65,6 +65,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"runtime/gguf":      {"quant"},
 		"runtime/token":     {"quant", "runtime/gguf"},
 		"runtime/qwen2vl":   {"quant", "runtime/gguf", "runtime/compute", "runtime/kvcache"},
+		"runtime/quantize":  {"quant", "runtime/gguf", "runtime/compute", "runtime/kvcache", "runtime/qwen2vl", "runtime/token"},
 		"runtime/vlm": {"quant", "npu", "runtime/gguf", "runtime/compute", "runtime/kvcache", "runtime/qwen2vl",
 			"runtime/imageproc", "runtime/token"},
 		"npu": {},

@@ -10,6 +10,8 @@
 //	edgevlm generate --model M.gguf --prompt T [--system T] [--raw] [--max-tokens N]
 //	        [--temp T] [--top-p P] [--top-k K] [--seed N] [--json]
 //	edgevlm inspect [--json] FILE.gguf       metadata and tensors
+//	edgevlm quantize IN.gguf OUT.gguf --type q4_0|q4_k_m|q8_0 [--force] [--no-loss] [--steps N]
+//	edgevlm bench --model M.gguf [--mmproj P.gguf] [--size WxH,...] [--prefill N] [--decode N] [--json]
 //	edgevlm hwtest [--json]                  what this board can do
 //	edgevlm version
 //

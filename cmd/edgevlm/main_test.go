@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/crc32"
 	"image"
 	"image/color"
@@ -20,6 +22,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/edgevlm/edgevlm/demo"
+	"github.com/edgevlm/edgevlm/mqtt/broker"
 )
 
 func TestMain(m *testing.M) {
@@ -27,7 +30,7 @@ func TestMain(m *testing.M) {
 }
 
 // TestScripts runs testdata/script: the program as its users call it. Beside
-// testscript's own commands there are
+// testscript's own commands, and the folder $TINY of small random models, there are
 //
 //	exits N COMMAND...   the command must end with exit code N
 //	fails N COMMAND...   and say why in one line on stderr, and nothing on stdout
@@ -73,12 +76,23 @@ func exits(ts *testscript.TestScript, args []string) {
 
 // writeFixtures puts models and pictures, good and bad, into the script's folder.
 func writeFixtures(env *testscript.Env) error {
+	b, err := broker.Start(context.Background(), "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	env.Defer(func() { b.Close() })
+	tiny, err := filepath.Abs("../../runtime/qwen2vl/testdata")
+	if err != nil {
+		return err
+	}
+	env.Setenv("TINY", tiny)
+	nocamera := fmt.Sprintf("device: gate\ncameras: [{ name: yard, source: 'v4l2:/dev/video-none' }]\nmqtt: { url: %s }\n", b.URL())
 	text, mmproj := demo.Text(), demo.MMProj()
 	counts := bytes.Clone(text[:64])
 	binary.LittleEndian.PutUint64(counts[8:], 1<<60)
 	for name, data := range map[string][]byte{
 		"text.gguf": text, "mmproj.gguf": mmproj, "cut.gguf": text[:len(text)/2], "head.gguf": text[:20], "counts.gguf": counts,
-		"not.gguf": []byte("hello\n"), "empty.gguf": nil,
+		"nocamera.yaml": []byte(nocamera), "not.gguf": []byte("hello\n"), "empty.gguf": nil,
 		"red.png": picture(png.Encode, 112, 84), "red.jpg": picture(encodeJPEG, 112, 84), "other.jpg": picture(encodeJPEG, 84, 112),
 		"broken.jpg": []byte("\xff\xd8\xff\xe0 no picture"), "huge.png": hugePNG(), "wide.png": picture(png.Encode, 4000, 10),
 	} {
