@@ -50,10 +50,8 @@ func runChild(ctx context.Context, argv []string, log *slog.Logger, read func(io
 		select {
 		case <-ctx.Done():
 			terminateGroup(cmd)
-			select {
-			case <-readDone:
-			case <-time.After(childGrace):
-			}
+			waitLeader(cmd, childGrace)
+			killGroup(cmd)
 			out.Close()
 		case <-readDone:
 		}

@@ -7,6 +7,20 @@ import "time"
 type streamClock struct {
 	set    bool
 	offset time.Time // our time when the stream's clock was 0
+
+	settled     bool
+	prevPTS     time.Duration
+	prevArrived time.Time
+}
+
+// live says whether the stream has reached the present. At its start ffmpeg hands over in one burst what it gathered while it
+// looked at the stream; when those frames were taken isn't known, so they are better left out.
+func (c *streamClock) live(pts time.Duration, arrived time.Time) bool {
+	if !c.settled && !c.prevArrived.IsZero() {
+		c.settled = arrived.Sub(c.prevArrived) >= (pts-c.prevPTS)/2
+	}
+	c.prevPTS, c.prevArrived = pts, arrived
+	return c.settled
 }
 
 const (

@@ -44,11 +44,12 @@ func ffmpegPassthrough(version string) []string {
 func ffmpegArgs(path string, input, passthrough []string, fps float64) []string {
 	argv := append([]string{path, "-nostdin", "-hide_banner", "-loglevel", "error"}, input...)
 	argv = append(argv, "-map", "0:v:0", "-an", "-sn", "-dn")
+	pick := "gt(t,prev_selected_t)" // a camera's first two frames may have one time, which the encoder refuses
 	if fps > 0 {
 		f := strconv.FormatFloat(fps, 'f', -1, 64)
-		argv = append(argv, "-vf", fmt.Sprintf(
-			"select='isnan(prev_selected_t)+gt(floor(t*%s+0.01),floor(prev_selected_t*%s+0.01))'", f, f))
+		pick = fmt.Sprintf("gt(floor(t*%s+0.01),floor(prev_selected_t*%s+0.01))", f, f)
 	}
+	argv = append(argv, "-vf", "select='isnan(prev_selected_t)+"+pick+"'", "-enc_time_base", "1:1000")
 	argv = append(argv, passthrough...)
 	return append(argv, "-c:v", "mjpeg", "-q:v", "2", "-flush_packets", "1", "-f", "smjpeg", "pipe:1")
 }
@@ -66,8 +67,9 @@ func openRTSP(ctx context.Context, s Spec) (Source, error) {
 	}
 	// No -timeout: before ffmpeg 5 it meant something else. The watchdog of live ends a session that stalls.
 	input := []string{
-		"-rtsp_transport", "tcp", "-allowed_media_types", "video", "-fflags", "nobuffer", "-flags", "low_delay",
-		"-analyzeduration", "1000000", "-probesize", "1000000", "-i", s.Source,
+		"-rtsp_transport", "tcp", "-allowed_media_types", "video", "-flags", "low_delay",
+		// Half the time to the first frame; a rate that was guessed wrong doesn't matter here.
+		"-fpsprobesize", "0", "-probesize", "32768", "-analyzeduration", "500000", "-i", s.Source,
 	}
 	argv := ffmpegArgs(path, input, passthrough, s.FPS)
 	log := logger(s.Log)
@@ -78,8 +80,12 @@ func openRTSP(ctx context.Context, s Spec) (Source, error) {
 			var clock streamClock
 			err := runChild(ctx, argv, log, func(r io.Reader) error {
 				return readSMJPEG(r, &broken, func(f Frame, pts time.Duration) error {
-					f.At = clock.at(pts, time.Now())
-					emit(f)
+					now := time.Now()
+					// Frames a second or more apart aren't waited for twice: at most one of them is in the burst.
+					if live := clock.live(pts, now); live || s.FPS > 0 && s.FPS <= 1 {
+						f.At = clock.at(pts, now)
+						emit(f)
+					}
 					return nil
 				})
 			})

@@ -23,6 +23,7 @@ type RTSP struct {
 	FPS  float64
 	// User and Password are asked for by Basic, if set.
 	User, Password string
+	NoSets         bool // leaves SPS and PPS out of the description, as some cameras do
 	// HangUp ends each connection after so many pictures; Stall sends nothing more after so many, but stays connected.
 	HangUp, Stall int
 
@@ -168,9 +169,13 @@ func (s *RTSP) sdp() string {
 			sets = append(sets, base64.StdEncoding.EncodeToString(n))
 		}
 	}
+	fmtp := "packetization-mode=1"
+	if !s.NoSets {
+		fmtp += ";sprop-parameter-sets=" + strings.Join(sets, ",")
+	}
 	return "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=camera\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\na=control:*\r\n" +
-		"m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 packetization-mode=1;sprop-parameter-sets=" +
-		strings.Join(sets, ",") + "\r\na=control:streamid=0\r\n"
+		"m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=fmtp:96 " + fmtp +
+		"\r\na=control:streamid=0\r\n"
 }
 
 var errHangUp = errors.New("hang up")
@@ -182,20 +187,17 @@ func (s *RTSP) play(c net.Conn, mu *sync.Mutex, stop <-chan struct{}) error {
 	defer tick.Stop()
 	seq := uint16(0)
 	sent := 0
+	units := accessUnits(s.H264)
 	for {
-		nals := splitNAL(s.H264)
-		for _, n := range nals {
-			t := n[0] & 31
-			picture := t == 1 || t == 5
+		for _, unit := range units {
 			stamp := uint32(float64(sent) / s.FPS * 90000)
-			mu.Lock()
-			err := sendNAL(c, n, stamp, &seq, picture)
-			mu.Unlock()
-			if err != nil {
-				return err
-			}
-			if !picture {
-				continue
+			for i, n := range unit {
+				mu.Lock()
+				err := sendNAL(c, n, stamp, &seq, i == len(unit)-1)
+				mu.Unlock()
+				if err != nil {
+					return err
+				}
 			}
 			sent++
 			if s.HangUp > 0 && sent >= s.HangUp {
@@ -212,6 +214,25 @@ func (s *RTSP) play(c net.Conn, mu *sync.Mutex, stop <-chan struct{}) error {
 			}
 		}
 	}
+}
+
+// accessUnits groups NAL units into pictures: a slice that starts at macroblock 0 begins one, and so does what comes before it.
+func accessUnits(stream []byte) [][][]byte {
+	var units [][][]byte
+	var unit [][]byte
+	slices := false // unit has a slice
+	for _, n := range splitNAL(stream) {
+		slice := n[0]&31 == 1 || n[0]&31 == 5
+		if slices && (!slice || n[1]&0x80 != 0) {
+			units, unit, slices = append(units, unit), nil, false
+		}
+		unit = append(unit, n)
+		slices = slices || slice
+	}
+	if slices {
+		units = append(units, unit)
+	}
+	return units
 }
 
 // sendNAL sends a NAL unit as one RTP packet, or as several FU-A (RFC 6184, section 5.8). last marks the end of a picture.
