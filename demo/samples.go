@@ -24,13 +24,13 @@ func samples() []sample {
 		{"driveway", world.Spec{
 			Objects: []world.Object{object(world.Car, world.Blue, world.Arrives)},
 			Door:    world.GardenGate, State: world.Open,
-		}, 1},
+		}, 9},
 		{"yard", world.Spec{
 			Objects: []world.Object{
 				object(world.Dog, world.White, world.Right),
 				object(world.Parcel, world.Yellow, world.Still),
 			},
-		}, 1},
+		}, 5},
 		{"porch", world.Spec{
 			Objects: []world.Object{
 				object(world.Person, world.Green, world.Away),
@@ -43,16 +43,16 @@ func samples() []sample {
 				object(world.Car, world.Yellow, world.Left),
 				object(world.Dog, world.Black, world.Still),
 			},
-		}, 1},
+		}, 2},
 		{"back-gate", world.Spec{
 			Objects: []world.Object{object(world.Person, world.Yellow, world.Left)},
 			Door:    world.GardenGate, State: world.Closes,
 			Night: true,
-		}, 1},
+		}, 6},
 		{"car-park", world.Spec{
 			Objects: []world.Object{object(world.Car, world.White, world.Leaves)},
 			Night:   true,
-		}, 1},
-		{"shed", world.Spec{Door: world.HouseDoor, State: world.Opens}, 1},
+		}, 3},
+		{"shed", world.Spec{Door: world.HouseDoor, State: world.Opens}, 2},
 	}
 }
