@@ -202,7 +202,7 @@ func (d *daemon) CameraState(camera string, up bool, why error) {
 	// a person at a terminal to read. Later a camera may come and go.
 	d.missing[camera] = why
 	if len(d.missing) == len(d.cfg.Cameras) {
-		d.stop(fmt.Errorf("camera %s: %w; plug it in or correct its source in the config", camera, why))
+		d.stop(fmt.Errorf("camera %s: %w", camera, why))
 	}
 }
 
