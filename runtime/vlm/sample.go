@@ -118,8 +118,12 @@ func (s *sampler) likeliest() []choice {
 			s.kept = append(s.kept, c)
 		}
 	}
-	if s.how.TopP == 0 || s.how.TopP == 1 {
-		return s.kept[:k]
+	switch {
+	case s.how.TopP > 0 && s.how.TopP < 1:
+	case len(s.kept) == 0: // top-k left all
+		return h
+	default:
+		return s.kept
 	}
 	want := float64(s.how.TopP) * mass
 	for i := range k {
