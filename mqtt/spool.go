@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -166,8 +167,15 @@ func encodedSize(e *Event) (int64, error) {
 	if err != nil {
 		return 0, fmt.Errorf("mqtt: encode event: %w", err)
 	}
-	if len(b) > MaxEventBytes/2 { // JSON is at most about twice as long
-		return 0, fmt.Errorf("mqtt: event of %d bytes in msgpack: at most %d", len(b), MaxEventBytes/2)
+	size := len(b)
+	if size > MaxEventBytes/8 { // JSON escapes may take six bytes for one
+		j, err := json.Marshal(e)
+		if err != nil {
+			return 0, fmt.Errorf("mqtt: encode event: %w", err)
+		}
+		if size = max(size, len(j)); size > MaxEventBytes {
+			return 0, fmt.Errorf("mqtt: event of %d bytes: at most %d", size, MaxEventBytes)
+		}
 	}
 	return int64(len(b)), nil
 }
