@@ -70,7 +70,7 @@ func quantizeRow(q func([]activation, []float32), dst []activation, x []float32)
 	}
 }
 
-// fma32 is a*b + c rounded once to float32, as the FMA instructions do. a must be an integer of at most 24 bits.
+// fma32 is a*b + c rounded once to float32, as the FMA instructions do.
 func fma32(a, b, c float32) float32 {
 	p := float64(a) * float64(b) // exact: 48 bits
 	t := p + float64(c)

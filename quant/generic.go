@@ -11,6 +11,9 @@ func genericKernels() *kernels {
 			layoutQ4_1: {gemv: gemvQ4_1Generic},
 			layoutQ8_0: {gemv: gemvQ8_0Generic},
 			layoutQ8_1: {gemv: gemvQ8_1Generic},
+			layoutQ4_K: {gemv: gemvQ4_KGeneric},
+			layoutQ5_K: {gemv: gemvQ5_KGeneric},
+			layoutQ6_K: {gemv: gemvQ6_KGeneric},
 		},
 	}
 }

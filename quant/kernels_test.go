@@ -27,16 +27,26 @@ type intCase struct {
 
 // newIntCase makes random weights in layout l; extreme ones and extreme activations if asked for.
 func newIntCase(t *testing.T, rng *rand.Rand, l layout, nb int, extreme, atStart bool) intCase {
-	c := intCase{w: guarded[byte](t, nb*l.groupBytes(), atStart), init: randomFloats(rng, 8*groupRows)}
+	c := intCase{w: guarded[byte](t, nb/l.blocks()*l.groupBytes(), atStart), init: randomFloats(rng, 8*groupRows)}
 	for i := range c.w {
 		c.w[i] = byte(rng.Uint32())
 		if extreme {
 			c.w[i] = []byte{0xff, 0x80, 0x00, 0x7f}[rng.IntN(4)]
 		}
 	}
-	for b := range nb {
+	for b := range nb / l.blocks() {
 		g := c.w[b*l.groupBytes():]
-		for r := range l.chunksAt() / 2 {
+		scales := l.chunksAt() / 2
+		if l.blocks() > 1 {
+			scales = scalesAtK / 2
+			if l == layoutQ6_K {
+				scales = scalesAt6 / 2
+			}
+			for i := scalesAtK; i < chunksAtK && l != layoutQ6_K; i++ {
+				g[i] &= 63
+			}
+		}
+		for r := range scales {
 			putF16(g[2*r:], float32(rng.NormFloat64()/64))
 		}
 	}
@@ -63,6 +73,7 @@ func TestIntKernelsEqualPortableOnesBitForBit(t *testing.T) {
 			rng := rand.New(rand.NewPCG(1, 2))
 			for l := layoutNone + 1; l < layouts; l++ {
 				for trial, nb := range []int{1, 2, 3, 8, 48, 64, 1, 64} {
+					nb = (nb + l.blocks() - 1) / l.blocks() * l.blocks()
 					c := newIntCase(t, rng, l, nb, trial >= 6, trial%2 == 0)
 					want := make([]float32, 8*groupRows)
 					copy(want, c.init)

@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 )
 
-// A layout is the order in which the integer kernels read weights: groups of 8 rows x 32 weights, one group after the
+// A layout is the order in which the integer kernels read weights: groups of 8 rows x 32 weights (256 for the K formats), one group after the
 // other along the row, then the next 8 rows. All instruction sets share it. A group begins with its rows' scales
 // (fp16), then their minima where the format has them, then chunks of 8 rows x 4 bytes. Rows past the last are zeros.
 //
@@ -18,6 +18,9 @@ const (
 	layoutQ4_1               // 8 d, 8 m, 4 nibble chunks; w = d*q + m
 	layoutQ8_0               // 8 d, 8 byte chunks, signed; w = d*q
 	layoutQ8_1               // 8 d, 8 m, 8 byte chunks, signed; w = d*q + m
+	layoutQ4_K               // see layout_k.go
+	layoutQ5_K
+	layoutQ6_K
 	layouts
 )
 
@@ -41,6 +44,12 @@ func layoutOf(t Type) layout {
 		return layoutQ8_0
 	case Q5_1:
 		return layoutQ8_1
+	case Q4_K:
+		return layoutQ4_K
+	case Q5_K:
+		return layoutQ5_K
+	case Q6_K:
+		return layoutQ6_K
 	}
 	return layoutNone
 }
@@ -56,8 +65,22 @@ func (l layout) groupBytes() int {
 		return groupQ8_0
 	case layoutQ8_1:
 		return groupQ8_1
+	case layoutQ4_K:
+		return groupQ4_K
+	case layoutQ5_K:
+		return groupQ5_K
+	case layoutQ6_K:
+		return groupQ6_K
 	}
 	return 0
+}
+
+// blocks is the number of blocks of 32 weights a row that a group holds.
+func (l layout) blocks() int {
+	if l >= layoutQ4_K {
+		return superSubs
+	}
+	return 1
 }
 
 // chunksAt is where a group's chunks begin.
@@ -71,6 +94,10 @@ func (l layout) chunksAt() int {
 
 // repack writes rows of type t (row-major blocks) as groups. dst must be zeroed where rows is no multiple of 8.
 func repack(l layout, t Type, dst, src []byte, rows, cols int) {
+	if l.blocks() > 1 {
+		repackK(l, dst, src, rows, cols)
+		return
+	}
 	nb, size := cols/blockLen, t.BlockBytes()
 	for row := range rows {
 		r := row % groupRows
@@ -114,6 +141,10 @@ func repack(l layout, t Type, dst, src []byte, rows, cols int) {
 // unpackRow decodes one row of a group sequence; the values equal those of Dequantize. groups begins with the row's
 // 8-row group, r is the row in it.
 func unpackRow(l layout, dst []float32, groups []byte, r int) {
+	if l.blocks() > 1 {
+		unpackRowK(l, dst, groups, r)
+		return
+	}
 	size := l.groupBytes()
 	for b := 0; b < len(dst)/blockLen; b++ {
 		g := groups[b*size:][:size]

@@ -23,9 +23,9 @@ type Matrix struct {
 	packed     []byte // see layout
 }
 
-// NewMatrix takes weights of type t, row-major [rows, cols], each row in whole blocks. Q4_0, Q4_1, Q5_0, Q5_1 and Q8_0 are
-// repacked into memory of the matrix's own, and data isn't touched afterwards; other types are read from data, which
-// must stay as it is while the matrix is in use. An infinity or NaN among the scales or the weights is an error.
+// NewMatrix takes weights of type t, row-major [rows, cols], each row in whole blocks. The block types are repacked into
+// memory of the matrix's own, and data isn't touched afterwards; F32, F16 and BF16 are read from data, which must stay as
+// it is while the matrix is in use. An infinity or NaN among the scales or the weights is an error.
 func NewMatrix(t Type, data []byte, rows, cols int) (*Matrix, error) {
 	if err := startISA(); err != nil {
 		return nil, err
@@ -52,7 +52,7 @@ func NewMatrix(t Type, data []byte, rows, cols int) (*Matrix, error) {
 	m.nb = cols / blockLen
 	groups := (rows + groupRows - 1) / groupRows
 	var free func([]byte)
-	m.packed, free = allocate(groups * m.nb * m.layout.groupBytes())
+	m.packed, free = allocate(groups * m.nb / m.layout.blocks() * m.layout.groupBytes())
 	if free != nil {
 		runtime.AddCleanup(m, free, m.packed)
 	}
@@ -87,7 +87,9 @@ func (m *Matrix) Row(dst []float32, i int) {
 }
 
 // groups is the packed weights from 8-row group g on.
-func (m *Matrix) groups(g int) []byte { return m.packed[g*m.nb*m.layout.groupBytes():] }
+func (m *Matrix) groups(g int) []byte {
+	return m.packed[g*m.nb/m.layout.blocks()*m.layout.groupBytes():]
+}
 
 // aligned returns n zeroed bytes of the Go heap that begin at a multiple of 64.
 func aligned(n int) []byte {

@@ -10,7 +10,7 @@ import (
 const (
 	gemvChunkBytes = 64 << 10 // weights a chunk of a single-column product
 	gemmGroups     = 8        // 8-row groups a chunk of a many-column product: their weights stay in the L2 cache
-	kBlocks        = 64       // blocks a kernel call, so that it ends within some 15 µs and 8 rows of weights stay in L1
+	kBlocks        = 64       // blocks a kernel call (a multiple of 8), so that it ends within some 15 µs and 8 rows of weights stay in L1
 	columnBlock    = 32       // columns that stay in L2 while a chunk's weights pass
 )
 
@@ -113,7 +113,7 @@ func (m *Matrix) mulInt(out, x []float32, n int, r Runner) {
 	groups := (m.rows + groupRows - 1) / groupRows
 	size := gemmGroups
 	if tiles == 0 {
-		size = max(1, gemvChunkBytes/(nb*m.layout.groupBytes()))
+		size = max(1, gemvChunkBytes/(nb/m.layout.blocks()*m.layout.groupBytes()))
 	}
 	if n*m.rows*nb > 4096*groupRows { // worth waking others for
 		size = share(groups, size, r)
@@ -151,8 +151,8 @@ type product struct {
 }
 
 func (p *product) weights(g int) []byte {
-	size := p.m.layout.groupBytes()
-	return p.m.groups(g)[p.k0*size : p.k1*size]
+	l := p.m.layout
+	return p.m.groups(g)[p.k0/l.blocks()*l.groupBytes() : p.k1/l.blocks()*l.groupBytes()]
 }
 
 // column adds group g times column c.
