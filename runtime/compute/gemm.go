@@ -1,5 +1,7 @@
 package compute
 
+//go:generate go run ./internal/gen
+
 // gemm computes C = A*B, or C += A*B with acc, for row-major C [m, n], A [m, k], B [k, n] with row strides ldc, lda,
 // ldb. Both products of attention have this form.
 func gemm(c []float32, ldc int, a []float32, lda int, b []float32, ldb, m, n, k int, acc bool) {

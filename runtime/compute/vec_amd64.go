@@ -1,23 +1,160 @@
 package compute
 
-// vector says whether the vector forms are used.
-var vector = false
+import (
+	"os"
+
+	"golang.org/x/sys/cpu"
+)
+
+// vector says whether the vector forms are used: they need AVX2 and FMA (every CPU with AVX2 has F16C as well).
+// EDGEVLM_ISA=generic turns them off, as it does for the matrix kernels.
+var vector = cpu.X86.HasAVX2 && cpu.X86.HasFMA && os.Getenv("EDGEVLM_ISA") != "generic"
 
 // The vec functions do as much of an operator as vector instructions can, from the start, and return how many
 // elements that was; the portable code does the rest.
 
-func vecAdd(dst, x []float32) int                            { return 0 }
-func vecScale(x []float32, a float32) int                    { return 0 }
-func vecSum(x []float32) (float32, int)                      { return 0, 0 }
-func vecSumSquares(x []float32, m float32) (float32, int)    { return 0, 0 }
-func vecShiftScaleMul(dst, x, w []float32, m, s float32) int { return 0 }
-func vecSiLUMul(gate, up []float32) int                      { return 0 }
-func vecQuickGELU(x []float32) int                           { return 0 }
-func vecMax(x []float32) (float32, int)                      { return x[0], 0 }
-func vecExpSum(x []float32, m float32) (float32, int)        { return 0, 0 }
-func vecRotateHalves(a, b, cos, sin []float32) int           { return 0 }
-func vecToF16(dst []uint16, x []float32) int                 { return 0 }
-func vecFromF16(dst []float32, x []uint16) int               { return 0 }
-func vecGemm(c []float32, ldc int, a []float32, lda int, b []float32, ldb, m, n, k int, acc bool) int {
-	return 0
+// whole returns the elements of n that fill vectors.
+func whole(n int) int {
+	if !vector {
+		return 0
+	}
+	return n &^ 7
 }
+
+func vecAdd(dst, x []float32) int {
+	n := whole(len(dst))
+	if n > 0 {
+		_ = x[n-1]
+		addAVX2(&dst[0], &x[0], n)
+	}
+	return n
+}
+
+func vecScale(x []float32, a float32) int {
+	n := whole(len(x))
+	if n > 0 {
+		scaleAVX2(&x[0], n, a)
+	}
+	return n
+}
+
+func vecSum(x []float32) (float32, int) {
+	n := whole(len(x))
+	if n == 0 {
+		return 0, 0
+	}
+	return sumAVX2(&x[0], n), n
+}
+
+func vecSumSquares(x []float32, m float32) (float32, int) {
+	n := whole(len(x))
+	if n == 0 {
+		return 0, 0
+	}
+	return sumSquaresAVX2(&x[0], n, m), n
+}
+
+func vecShiftScaleMul(dst, x, w []float32, m, s float32) int {
+	n := whole(len(dst))
+	if n > 0 {
+		_, _ = x[n-1], w[n-1]
+		shiftScaleMulAVX2(&dst[0], &x[0], &w[0], n, m, s)
+	}
+	return n
+}
+
+func vecSiLUMul(gate, up []float32) int {
+	n := whole(len(gate))
+	if n > 0 {
+		_ = up[n-1]
+		siluMulAVX2(&gate[0], &up[0], n)
+	}
+	return n
+}
+
+func vecQuickGELU(x []float32) int {
+	n := whole(len(x))
+	if n > 0 {
+		quickGELUAVX2(&x[0], n)
+	}
+	return n
+}
+
+func vecMax(x []float32) (float32, int) {
+	n := whole(len(x))
+	if n == 0 {
+		return x[0], 0
+	}
+	return maxAVX2(&x[0], n), n
+}
+
+func vecExpSum(x []float32, m float32) (float32, int) {
+	n := whole(len(x))
+	if n == 0 {
+		return 0, 0
+	}
+	return expSumAVX2(&x[0], n, m), n
+}
+
+func vecRotateHalves(a, b, cos, sin []float32) int {
+	n := whole(len(a))
+	if n > 0 {
+		_, _, _ = b[n-1], cos[n-1], sin[n-1]
+		rotateAVX2(&a[0], &b[0], &cos[0], &sin[0], n)
+	}
+	return n
+}
+
+func vecToF16(dst []uint16, x []float32) int {
+	n := whole(len(x))
+	if n > 0 {
+		_ = dst[n-1]
+		toF16AVX2(&dst[0], &x[0], n)
+	}
+	return n
+}
+
+func vecFromF16(dst []float32, x []uint16) int {
+	n := whole(len(x))
+	if n > 0 {
+		_ = dst[n-1]
+		fromF16AVX2(&dst[0], &x[0], n)
+	}
+	return n
+}
+
+//go:noescape
+func addAVX2(dst, x *float32, n int)
+
+//go:noescape
+func scaleAVX2(x *float32, n int, a float32)
+
+//go:noescape
+func sumAVX2(x *float32, n int) float32
+
+//go:noescape
+func sumSquaresAVX2(x *float32, n int, m float32) float32
+
+//go:noescape
+func shiftScaleMulAVX2(dst, x, w *float32, n int, m, s float32)
+
+//go:noescape
+func siluMulAVX2(gate, up *float32, n int)
+
+//go:noescape
+func quickGELUAVX2(x *float32, n int)
+
+//go:noescape
+func maxAVX2(x *float32, n int) float32
+
+//go:noescape
+func expSumAVX2(x *float32, n int, m float32) float32
+
+//go:noescape
+func rotateAVX2(a, b, cos, sin *float32, n int)
+
+//go:noescape
+func toF16AVX2(dst *uint16, x *float32, n int)
+
+//go:noescape
+func fromF16AVX2(dst *float32, x *uint16, n int)

@@ -1,0 +1,156 @@
+package compute
+
+import "os"
+
+// vector says whether the vector forms are used. They need nothing beyond arm64's baseline. EDGEVLM_ISA=generic turns
+// them off, as it does for the matrix kernels.
+var vector = os.Getenv("EDGEVLM_ISA") != "generic"
+
+// The vec functions do as much of an operator as vector instructions can, from the start, and return how many
+// elements that was; the portable code does the rest.
+
+// whole returns the elements of n that fill vectors.
+func whole(n int) int {
+	if !vector {
+		return 0
+	}
+	return n &^ 3
+}
+
+func vecAdd(dst, x []float32) int {
+	n := whole(len(dst))
+	if n > 0 {
+		_ = x[n-1]
+		addNEON(&dst[0], &x[0], n)
+	}
+	return n
+}
+
+func vecScale(x []float32, a float32) int {
+	n := whole(len(x))
+	if n > 0 {
+		scaleNEON(&x[0], n, a)
+	}
+	return n
+}
+
+func vecSum(x []float32) (float32, int) {
+	n := whole(len(x))
+	if n == 0 {
+		return 0, 0
+	}
+	return sumNEON(&x[0], n), n
+}
+
+func vecSumSquares(x []float32, m float32) (float32, int) {
+	n := whole(len(x))
+	if n == 0 {
+		return 0, 0
+	}
+	return sumSquaresNEON(&x[0], n, m), n
+}
+
+func vecShiftScaleMul(dst, x, w []float32, m, s float32) int {
+	n := whole(len(dst))
+	if n > 0 {
+		_, _ = x[n-1], w[n-1]
+		shiftScaleMulNEON(&dst[0], &x[0], &w[0], n, m, s)
+	}
+	return n
+}
+
+func vecSiLUMul(gate, up []float32) int {
+	n := whole(len(gate))
+	if n > 0 {
+		_ = up[n-1]
+		siluMulNEON(&gate[0], &up[0], n)
+	}
+	return n
+}
+
+func vecQuickGELU(x []float32) int {
+	n := whole(len(x))
+	if n > 0 {
+		quickGELUNEON(&x[0], n)
+	}
+	return n
+}
+
+func vecMax(x []float32) (float32, int) {
+	n := whole(len(x))
+	if n == 0 {
+		return x[0], 0
+	}
+	return maxNEON(&x[0], n), n
+}
+
+func vecExpSum(x []float32, m float32) (float32, int) {
+	n := whole(len(x))
+	if n == 0 {
+		return 0, 0
+	}
+	return expSumNEON(&x[0], n, m), n
+}
+
+func vecRotateHalves(a, b, cos, sin []float32) int {
+	n := whole(len(a))
+	if n > 0 {
+		_, _, _ = b[n-1], cos[n-1], sin[n-1]
+		rotateNEON(&a[0], &b[0], &cos[0], &sin[0], n)
+	}
+	return n
+}
+
+func vecToF16(dst []uint16, x []float32) int {
+	n := whole(len(x))
+	if n > 0 {
+		_ = dst[n-1]
+		toF16NEON(&dst[0], &x[0], n)
+	}
+	return n
+}
+
+func vecFromF16(dst []float32, x []uint16) int {
+	n := whole(len(x))
+	if n > 0 {
+		_ = dst[n-1]
+		fromF16NEON(&dst[0], &x[0], n)
+	}
+	return n
+}
+
+//go:noescape
+func addNEON(dst, x *float32, n int)
+
+//go:noescape
+func scaleNEON(x *float32, n int, a float32)
+
+//go:noescape
+func sumNEON(x *float32, n int) float32
+
+//go:noescape
+func sumSquaresNEON(x *float32, n int, m float32) float32
+
+//go:noescape
+func shiftScaleMulNEON(dst, x, w *float32, n int, m, s float32)
+
+//go:noescape
+func siluMulNEON(gate, up *float32, n int)
+
+//go:noescape
+func quickGELUNEON(x *float32, n int)
+
+//go:noescape
+func maxNEON(x *float32, n int) float32
+
+//go:noescape
+func expSumNEON(x *float32, n int, m float32) float32
+
+//go:noescape
+func rotateNEON(a, b, cos, sin *float32, n int)
+
+//go:noescape
+func toF16NEON(dst *uint16, x *float32, n int)
+
+//go:noescape
+func fromF16NEON(dst *float32, x *uint16, n int)
