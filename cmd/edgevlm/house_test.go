@@ -72,17 +72,24 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"runtime/pipeline": {"capture", "quant", "npu", "runtime/vlm", "runtime/gguf", "runtime/compute", "runtime/kvcache",
 			"runtime/qwen2vl", "runtime/imageproc", "runtime/token"},
 	}
+	// Only these wire everything. A package that is in neither list is one that nobody thought about.
+	wiring := []string{"cmd", "hwtest", "demo", "bench"}
 	for _, p := range packages(t) {
+		known := within(p.ImportPath, wiring...)
 		for tree, allowed := range may {
 			if !within(p.ImportPath, tree) {
 				continue
 			}
+			known = true
 			for _, dep := range p.Deps {
 				dep, ours := strings.CutPrefix(dep, modulePath)
 				if ours && !within(dep, append(allowed, tree)...) {
 					t.Errorf("%s depends on %s", p.ImportPath, dep)
 				}
 			}
+		}
+		if !known {
+			t.Errorf("%s is in no list: say what it may import", p.ImportPath)
 		}
 	}
 }
@@ -120,6 +127,13 @@ func TestEveryPackageHasOneComment(t *testing.T) {
 		if len(p.GoFiles) > 0 && len(comments) != 1 {
 			t.Errorf("%s: package comments in %d files: %q", p.ImportPath, len(comments), comments)
 		}
+	}
+}
+
+// A package named runtime would shadow the standard library's.
+func TestRuntimeHasNoGoFileOfItsOwn(t *testing.T) {
+	if files, _ := filepath.Glob(filepath.Join("..", "..", "runtime", "*.go")); len(files) > 0 {
+		t.Errorf("%q: put them into a package below", files)
 	}
 }
 
