@@ -19,8 +19,11 @@ const (
 type Header struct {
 	Width, Height int
 	Components    int
-	HasHuffman    bool
-	scan          int // offset of the first SOS marker
+	// BlockW and BlockH are the size in pixels of the blocks that are coded together (T.81's MCU): 8, 16 or 32. A pixel's value
+	// depends on its own block only.
+	BlockW, BlockH int
+	HasHuffman     bool
+	scan           int // offset of the first SOS marker
 }
 
 // ParseHeader reads a JPEG's markers up to the first scan. It allocates nothing.
@@ -60,6 +63,11 @@ func ParseHeader(data []byte) (Header, error) {
 			h.Height = int(binary.BigEndian.Uint16(seg[1:]))
 			h.Width = int(binary.BigEndian.Uint16(seg[3:]))
 			h.Components = int(seg[5])
+			h.BlockW, h.BlockH = 8, 8
+			for i := 7; i < len(seg) && h.Components > 1; i += 3 { // one component is never interleaved
+				h.BlockW = max(h.BlockW, 8*int(seg[i]>>4))
+				h.BlockH = max(h.BlockH, 8*int(seg[i]&15))
+			}
 		case m == markDHT:
 			h.HasHuffman = true
 		case m == markSOS:
