@@ -199,53 +199,6 @@ loop:
 	VEOR V14.B16, V14.B16, V14.B16
 	VEOR V15.B16, V15.B16, V15.B16
 	FLDPQ 16(R0), (F16, F17)
-	FMOVQ 48(R1), F22
-	FMOVQ 112(R1), F23
-	VUSHR $4, V16.B16, V25.B16
-	VAND V30.B16, V16.B16, V24.B16
-	VUSHR $4, V17.B16, V27.B16
-	VAND V30.B16, V17.B16, V26.B16
-	VDUP V22.S[0], V20.S4
-	VDUP V23.S[0], V21.S4
-	WORD $0x0e348300 // smlal v0.8h, v24.8b, v20.8b
-	WORD $0x4e348301 // smlal2 v1.8h, v24.16b, v20.16b
-	WORD $0x0e358320 // smlal v0.8h, v25.8b, v21.8b
-	WORD $0x4e358321 // smlal2 v1.8h, v25.16b, v21.16b
-	WORD $0x0e348342 // smlal v2.8h, v26.8b, v20.8b
-	WORD $0x4e348343 // smlal2 v3.8h, v26.16b, v20.16b
-	WORD $0x0e358362 // smlal v2.8h, v27.8b, v21.8b
-	WORD $0x4e358363 // smlal2 v3.8h, v27.16b, v21.16b
-	VDUP V22.S[1], V20.S4
-	VDUP V23.S[1], V21.S4
-	WORD $0x0e348304 // smlal v4.8h, v24.8b, v20.8b
-	WORD $0x4e348305 // smlal2 v5.8h, v24.16b, v20.16b
-	WORD $0x0e358324 // smlal v4.8h, v25.8b, v21.8b
-	WORD $0x4e358325 // smlal2 v5.8h, v25.16b, v21.16b
-	WORD $0x0e348346 // smlal v6.8h, v26.8b, v20.8b
-	WORD $0x4e348347 // smlal2 v7.8h, v26.16b, v20.16b
-	WORD $0x0e358366 // smlal v6.8h, v27.8b, v21.8b
-	WORD $0x4e358367 // smlal2 v7.8h, v27.16b, v21.16b
-	VDUP V22.S[2], V20.S4
-	VDUP V23.S[2], V21.S4
-	WORD $0x0e348308 // smlal v8.8h, v24.8b, v20.8b
-	WORD $0x4e348309 // smlal2 v9.8h, v24.16b, v20.16b
-	WORD $0x0e358328 // smlal v8.8h, v25.8b, v21.8b
-	WORD $0x4e358329 // smlal2 v9.8h, v25.16b, v21.16b
-	WORD $0x0e34834a // smlal v10.8h, v26.8b, v20.8b
-	WORD $0x4e34834b // smlal2 v11.8h, v26.16b, v20.16b
-	WORD $0x0e35836a // smlal v10.8h, v27.8b, v21.8b
-	WORD $0x4e35836b // smlal2 v11.8h, v27.16b, v21.16b
-	VDUP V22.S[3], V20.S4
-	VDUP V23.S[3], V21.S4
-	WORD $0x0e34830c // smlal v12.8h, v24.8b, v20.8b
-	WORD $0x4e34830d // smlal2 v13.8h, v24.16b, v20.16b
-	WORD $0x0e35832c // smlal v12.8h, v25.8b, v21.8b
-	WORD $0x4e35832d // smlal2 v13.8h, v25.16b, v21.16b
-	WORD $0x0e34834e // smlal v14.8h, v26.8b, v20.8b
-	WORD $0x4e34834f // smlal2 v15.8h, v26.16b, v20.16b
-	WORD $0x0e35836e // smlal v14.8h, v27.8b, v21.8b
-	WORD $0x4e35836f // smlal2 v15.8h, v27.16b, v21.16b
-	FLDPQ 48(R0), (F16, F17)
 	FMOVQ 64(R1), F22
 	FMOVQ 128(R1), F23
 	VUSHR $4, V16.B16, V25.B16
@@ -292,7 +245,7 @@ loop:
 	WORD $0x4e34834f // smlal2 v15.8h, v26.16b, v20.16b
 	WORD $0x0e35836e // smlal v14.8h, v27.8b, v21.8b
 	WORD $0x4e35836f // smlal2 v15.8h, v27.16b, v21.16b
-	FLDPQ 80(R0), (F16, F17)
+	FLDPQ 48(R0), (F16, F17)
 	FMOVQ 80(R1), F22
 	FMOVQ 144(R1), F23
 	VUSHR $4, V16.B16, V25.B16
@@ -339,9 +292,56 @@ loop:
 	WORD $0x4e34834f // smlal2 v15.8h, v26.16b, v20.16b
 	WORD $0x0e35836e // smlal v14.8h, v27.8b, v21.8b
 	WORD $0x4e35836f // smlal2 v15.8h, v27.16b, v21.16b
-	FLDPQ 112(R0), (F16, F17)
+	FLDPQ 80(R0), (F16, F17)
 	FMOVQ 96(R1), F22
 	FMOVQ 160(R1), F23
+	VUSHR $4, V16.B16, V25.B16
+	VAND V30.B16, V16.B16, V24.B16
+	VUSHR $4, V17.B16, V27.B16
+	VAND V30.B16, V17.B16, V26.B16
+	VDUP V22.S[0], V20.S4
+	VDUP V23.S[0], V21.S4
+	WORD $0x0e348300 // smlal v0.8h, v24.8b, v20.8b
+	WORD $0x4e348301 // smlal2 v1.8h, v24.16b, v20.16b
+	WORD $0x0e358320 // smlal v0.8h, v25.8b, v21.8b
+	WORD $0x4e358321 // smlal2 v1.8h, v25.16b, v21.16b
+	WORD $0x0e348342 // smlal v2.8h, v26.8b, v20.8b
+	WORD $0x4e348343 // smlal2 v3.8h, v26.16b, v20.16b
+	WORD $0x0e358362 // smlal v2.8h, v27.8b, v21.8b
+	WORD $0x4e358363 // smlal2 v3.8h, v27.16b, v21.16b
+	VDUP V22.S[1], V20.S4
+	VDUP V23.S[1], V21.S4
+	WORD $0x0e348304 // smlal v4.8h, v24.8b, v20.8b
+	WORD $0x4e348305 // smlal2 v5.8h, v24.16b, v20.16b
+	WORD $0x0e358324 // smlal v4.8h, v25.8b, v21.8b
+	WORD $0x4e358325 // smlal2 v5.8h, v25.16b, v21.16b
+	WORD $0x0e348346 // smlal v6.8h, v26.8b, v20.8b
+	WORD $0x4e348347 // smlal2 v7.8h, v26.16b, v20.16b
+	WORD $0x0e358366 // smlal v6.8h, v27.8b, v21.8b
+	WORD $0x4e358367 // smlal2 v7.8h, v27.16b, v21.16b
+	VDUP V22.S[2], V20.S4
+	VDUP V23.S[2], V21.S4
+	WORD $0x0e348308 // smlal v8.8h, v24.8b, v20.8b
+	WORD $0x4e348309 // smlal2 v9.8h, v24.16b, v20.16b
+	WORD $0x0e358328 // smlal v8.8h, v25.8b, v21.8b
+	WORD $0x4e358329 // smlal2 v9.8h, v25.16b, v21.16b
+	WORD $0x0e34834a // smlal v10.8h, v26.8b, v20.8b
+	WORD $0x4e34834b // smlal2 v11.8h, v26.16b, v20.16b
+	WORD $0x0e35836a // smlal v10.8h, v27.8b, v21.8b
+	WORD $0x4e35836b // smlal2 v11.8h, v27.16b, v21.16b
+	VDUP V22.S[3], V20.S4
+	VDUP V23.S[3], V21.S4
+	WORD $0x0e34830c // smlal v12.8h, v24.8b, v20.8b
+	WORD $0x4e34830d // smlal2 v13.8h, v24.16b, v20.16b
+	WORD $0x0e35832c // smlal v12.8h, v25.8b, v21.8b
+	WORD $0x4e35832d // smlal2 v13.8h, v25.16b, v21.16b
+	WORD $0x0e34834e // smlal v14.8h, v26.8b, v20.8b
+	WORD $0x4e34834f // smlal2 v15.8h, v26.16b, v20.16b
+	WORD $0x0e35836e // smlal v14.8h, v27.8b, v21.8b
+	WORD $0x4e35836f // smlal2 v15.8h, v27.16b, v21.16b
+	FLDPQ 112(R0), (F16, F17)
+	FMOVQ 112(R1), F22
+	FMOVQ 176(R1), F23
 	VUSHR $4, V16.B16, V25.B16
 	VAND V30.B16, V16.B16, V24.B16
 	VUSHR $4, V17.B16, V27.B16
@@ -465,7 +465,7 @@ loop:
 	FSTPQ (F20, F21), (R6)
 	ADD R4, R6
 	ADD $144, R0
-	ADD $176, R1
+	ADD $192, R1
 	SUB $1, R2
 	CBNZ R2, loop
 done:
@@ -798,8 +798,8 @@ loop:
 	VDUP V25.D[1], V7.D2
 	FLDPQ 16(R0), (F16, F17)
 	FLDPQ 48(R0), (F18, F19)
-	FLDPQ 48(R1), (F22, F23)
-	FLDPQ 112(R1), (F24, F25)
+	FLDPQ 64(R1), (F22, F23)
+	FLDPQ 128(R1), (F24, F25)
 	VZIP1 V18.S4, V16.S4, V20.S4
 	VZIP2 V18.S4, V16.S4, V21.S4
 	VZIP1 V19.S4, V17.S4, V26.S4
@@ -830,8 +830,8 @@ loop:
 	WORD $0x4e99a767 // smmla v7.4s, v27.16b, v25.16b
 	FLDPQ 80(R0), (F16, F17)
 	FLDPQ 112(R0), (F18, F19)
-	FLDPQ 80(R1), (F22, F23)
-	FLDPQ 144(R1), (F24, F25)
+	FLDPQ 96(R1), (F22, F23)
+	FLDPQ 160(R1), (F24, F25)
 	VZIP1 V18.S4, V16.S4, V20.S4
 	VZIP2 V18.S4, V16.S4, V21.S4
 	VZIP1 V19.S4, V17.S4, V26.S4
@@ -895,7 +895,7 @@ loop:
 	WORD $0x6e39de7d // fmul v29.4s, v19.4s, v25.4s
 	VFMLA V7.S4, V29.S4, V15.S4
 	ADD $144, R0
-	ADD $176, R1
+	ADD $192, R1
 	SUB $1, R2
 	CBNZ R2, loop
 done:
@@ -1120,53 +1120,6 @@ loop:
 	VEOR V14.B16, V14.B16, V14.B16
 	VEOR V15.B16, V15.B16, V15.B16
 	FLDPQ 32(R0), (F16, F17)
-	FMOVQ 48(R1), F22
-	FMOVQ 112(R1), F23
-	VUSHR $4, V16.B16, V25.B16
-	VAND V30.B16, V16.B16, V24.B16
-	VUSHR $4, V17.B16, V27.B16
-	VAND V30.B16, V17.B16, V26.B16
-	VDUP V22.S[0], V20.S4
-	VDUP V23.S[0], V21.S4
-	WORD $0x0e348300 // smlal v0.8h, v24.8b, v20.8b
-	WORD $0x4e348301 // smlal2 v1.8h, v24.16b, v20.16b
-	WORD $0x0e358320 // smlal v0.8h, v25.8b, v21.8b
-	WORD $0x4e358321 // smlal2 v1.8h, v25.16b, v21.16b
-	WORD $0x0e348342 // smlal v2.8h, v26.8b, v20.8b
-	WORD $0x4e348343 // smlal2 v3.8h, v26.16b, v20.16b
-	WORD $0x0e358362 // smlal v2.8h, v27.8b, v21.8b
-	WORD $0x4e358363 // smlal2 v3.8h, v27.16b, v21.16b
-	VDUP V22.S[1], V20.S4
-	VDUP V23.S[1], V21.S4
-	WORD $0x0e348304 // smlal v4.8h, v24.8b, v20.8b
-	WORD $0x4e348305 // smlal2 v5.8h, v24.16b, v20.16b
-	WORD $0x0e358324 // smlal v4.8h, v25.8b, v21.8b
-	WORD $0x4e358325 // smlal2 v5.8h, v25.16b, v21.16b
-	WORD $0x0e348346 // smlal v6.8h, v26.8b, v20.8b
-	WORD $0x4e348347 // smlal2 v7.8h, v26.16b, v20.16b
-	WORD $0x0e358366 // smlal v6.8h, v27.8b, v21.8b
-	WORD $0x4e358367 // smlal2 v7.8h, v27.16b, v21.16b
-	VDUP V22.S[2], V20.S4
-	VDUP V23.S[2], V21.S4
-	WORD $0x0e348308 // smlal v8.8h, v24.8b, v20.8b
-	WORD $0x4e348309 // smlal2 v9.8h, v24.16b, v20.16b
-	WORD $0x0e358328 // smlal v8.8h, v25.8b, v21.8b
-	WORD $0x4e358329 // smlal2 v9.8h, v25.16b, v21.16b
-	WORD $0x0e34834a // smlal v10.8h, v26.8b, v20.8b
-	WORD $0x4e34834b // smlal2 v11.8h, v26.16b, v20.16b
-	WORD $0x0e35836a // smlal v10.8h, v27.8b, v21.8b
-	WORD $0x4e35836b // smlal2 v11.8h, v27.16b, v21.16b
-	VDUP V22.S[3], V20.S4
-	VDUP V23.S[3], V21.S4
-	WORD $0x0e34830c // smlal v12.8h, v24.8b, v20.8b
-	WORD $0x4e34830d // smlal2 v13.8h, v24.16b, v20.16b
-	WORD $0x0e35832c // smlal v12.8h, v25.8b, v21.8b
-	WORD $0x4e35832d // smlal2 v13.8h, v25.16b, v21.16b
-	WORD $0x0e34834e // smlal v14.8h, v26.8b, v20.8b
-	WORD $0x4e34834f // smlal2 v15.8h, v26.16b, v20.16b
-	WORD $0x0e35836e // smlal v14.8h, v27.8b, v21.8b
-	WORD $0x4e35836f // smlal2 v15.8h, v27.16b, v21.16b
-	FLDPQ 64(R0), (F16, F17)
 	FMOVQ 64(R1), F22
 	FMOVQ 128(R1), F23
 	VUSHR $4, V16.B16, V25.B16
@@ -1213,7 +1166,7 @@ loop:
 	WORD $0x4e34834f // smlal2 v15.8h, v26.16b, v20.16b
 	WORD $0x0e35836e // smlal v14.8h, v27.8b, v21.8b
 	WORD $0x4e35836f // smlal2 v15.8h, v27.16b, v21.16b
-	FLDPQ 96(R0), (F16, F17)
+	FLDPQ 64(R0), (F16, F17)
 	FMOVQ 80(R1), F22
 	FMOVQ 144(R1), F23
 	VUSHR $4, V16.B16, V25.B16
@@ -1260,9 +1213,56 @@ loop:
 	WORD $0x4e34834f // smlal2 v15.8h, v26.16b, v20.16b
 	WORD $0x0e35836e // smlal v14.8h, v27.8b, v21.8b
 	WORD $0x4e35836f // smlal2 v15.8h, v27.16b, v21.16b
-	FLDPQ 128(R0), (F16, F17)
+	FLDPQ 96(R0), (F16, F17)
 	FMOVQ 96(R1), F22
 	FMOVQ 160(R1), F23
+	VUSHR $4, V16.B16, V25.B16
+	VAND V30.B16, V16.B16, V24.B16
+	VUSHR $4, V17.B16, V27.B16
+	VAND V30.B16, V17.B16, V26.B16
+	VDUP V22.S[0], V20.S4
+	VDUP V23.S[0], V21.S4
+	WORD $0x0e348300 // smlal v0.8h, v24.8b, v20.8b
+	WORD $0x4e348301 // smlal2 v1.8h, v24.16b, v20.16b
+	WORD $0x0e358320 // smlal v0.8h, v25.8b, v21.8b
+	WORD $0x4e358321 // smlal2 v1.8h, v25.16b, v21.16b
+	WORD $0x0e348342 // smlal v2.8h, v26.8b, v20.8b
+	WORD $0x4e348343 // smlal2 v3.8h, v26.16b, v20.16b
+	WORD $0x0e358362 // smlal v2.8h, v27.8b, v21.8b
+	WORD $0x4e358363 // smlal2 v3.8h, v27.16b, v21.16b
+	VDUP V22.S[1], V20.S4
+	VDUP V23.S[1], V21.S4
+	WORD $0x0e348304 // smlal v4.8h, v24.8b, v20.8b
+	WORD $0x4e348305 // smlal2 v5.8h, v24.16b, v20.16b
+	WORD $0x0e358324 // smlal v4.8h, v25.8b, v21.8b
+	WORD $0x4e358325 // smlal2 v5.8h, v25.16b, v21.16b
+	WORD $0x0e348346 // smlal v6.8h, v26.8b, v20.8b
+	WORD $0x4e348347 // smlal2 v7.8h, v26.16b, v20.16b
+	WORD $0x0e358366 // smlal v6.8h, v27.8b, v21.8b
+	WORD $0x4e358367 // smlal2 v7.8h, v27.16b, v21.16b
+	VDUP V22.S[2], V20.S4
+	VDUP V23.S[2], V21.S4
+	WORD $0x0e348308 // smlal v8.8h, v24.8b, v20.8b
+	WORD $0x4e348309 // smlal2 v9.8h, v24.16b, v20.16b
+	WORD $0x0e358328 // smlal v8.8h, v25.8b, v21.8b
+	WORD $0x4e358329 // smlal2 v9.8h, v25.16b, v21.16b
+	WORD $0x0e34834a // smlal v10.8h, v26.8b, v20.8b
+	WORD $0x4e34834b // smlal2 v11.8h, v26.16b, v20.16b
+	WORD $0x0e35836a // smlal v10.8h, v27.8b, v21.8b
+	WORD $0x4e35836b // smlal2 v11.8h, v27.16b, v21.16b
+	VDUP V22.S[3], V20.S4
+	VDUP V23.S[3], V21.S4
+	WORD $0x0e34830c // smlal v12.8h, v24.8b, v20.8b
+	WORD $0x4e34830d // smlal2 v13.8h, v24.16b, v20.16b
+	WORD $0x0e35832c // smlal v12.8h, v25.8b, v21.8b
+	WORD $0x4e35832d // smlal2 v13.8h, v25.16b, v21.16b
+	WORD $0x0e34834e // smlal v14.8h, v26.8b, v20.8b
+	WORD $0x4e34834f // smlal2 v15.8h, v26.16b, v20.16b
+	WORD $0x0e35836e // smlal v14.8h, v27.8b, v21.8b
+	WORD $0x4e35836f // smlal2 v15.8h, v27.16b, v21.16b
+	FLDPQ 128(R0), (F16, F17)
+	FMOVQ 112(R1), F22
+	FMOVQ 176(R1), F23
 	VUSHR $4, V16.B16, V25.B16
 	VAND V30.B16, V16.B16, V24.B16
 	VUSHR $4, V17.B16, V27.B16
@@ -1393,7 +1393,7 @@ loop:
 	FSTPQ (F20, F21), (R6)
 	ADD R4, R6
 	ADD $160, R0
-	ADD $176, R1
+	ADD $192, R1
 	SUB $1, R2
 	CBNZ R2, loop
 done:
@@ -1755,8 +1755,8 @@ loop:
 	VORR V31.B16, V31.B16, V7.B16
 	FLDPQ 32(R0), (F16, F17)
 	FLDPQ 64(R0), (F18, F19)
-	FLDPQ 48(R1), (F22, F23)
-	FLDPQ 112(R1), (F24, F25)
+	FLDPQ 64(R1), (F22, F23)
+	FLDPQ 128(R1), (F24, F25)
 	VZIP1 V18.S4, V16.S4, V20.S4
 	VZIP2 V18.S4, V16.S4, V21.S4
 	VZIP1 V19.S4, V17.S4, V26.S4
@@ -1787,8 +1787,8 @@ loop:
 	WORD $0x4e99a767 // smmla v7.4s, v27.16b, v25.16b
 	FLDPQ 96(R0), (F16, F17)
 	FLDPQ 128(R0), (F18, F19)
-	FLDPQ 80(R1), (F22, F23)
-	FLDPQ 144(R1), (F24, F25)
+	FLDPQ 96(R1), (F22, F23)
+	FLDPQ 160(R1), (F24, F25)
 	VZIP1 V18.S4, V16.S4, V20.S4
 	VZIP2 V18.S4, V16.S4, V21.S4
 	VZIP1 V19.S4, V17.S4, V26.S4
@@ -1870,7 +1870,7 @@ loop:
 	VFMLA V24.S4, V19.S4, V14.S4
 	VFMLA V25.S4, V19.S4, V15.S4
 	ADD $160, R0
-	ADD $176, R1
+	ADD $192, R1
 	SUB $1, R2
 	CBNZ R2, loop
 done:
@@ -2076,7 +2076,7 @@ loop:
 	VEOR V15.B16, V15.B16, V15.B16
 	FLDPQ 16(R0), (F16, F17)
 	FLDPQ 48(R0), (F18, F19)
-	FLDPQ 48(R1), (F22, F23)
+	FLDPQ 64(R1), (F22, F23)
 	VDUP V22.S[0], V20.S4
 	VDUP V23.S[0], V21.S4
 	WORD $0x0e34c218 // smull v24.8h, v16.8b, v20.8b
@@ -2135,7 +2135,7 @@ loop:
 	WORD $0x4e606b6f // sadalp v15.4s, v27.8h
 	FLDPQ 80(R0), (F16, F17)
 	FLDPQ 112(R0), (F18, F19)
-	FLDPQ 80(R1), (F22, F23)
+	FLDPQ 96(R1), (F22, F23)
 	VDUP V22.S[0], V20.S4
 	VDUP V23.S[0], V21.S4
 	WORD $0x0e34c218 // smull v24.8h, v16.8b, v20.8b
@@ -2194,7 +2194,7 @@ loop:
 	WORD $0x4e606b6f // sadalp v15.4s, v27.8h
 	FLDPQ 144(R0), (F16, F17)
 	FLDPQ 176(R0), (F18, F19)
-	FLDPQ 112(R1), (F22, F23)
+	FLDPQ 128(R1), (F22, F23)
 	VDUP V22.S[0], V20.S4
 	VDUP V23.S[0], V21.S4
 	WORD $0x0e34c218 // smull v24.8h, v16.8b, v20.8b
@@ -2253,7 +2253,7 @@ loop:
 	WORD $0x4e606b6f // sadalp v15.4s, v27.8h
 	FLDPQ 208(R0), (F16, F17)
 	FLDPQ 240(R0), (F18, F19)
-	FLDPQ 144(R1), (F22, F23)
+	FLDPQ 160(R1), (F22, F23)
 	VDUP V22.S[0], V20.S4
 	VDUP V23.S[0], V21.S4
 	WORD $0x0e34c218 // smull v24.8h, v16.8b, v20.8b
@@ -2368,7 +2368,7 @@ loop:
 	FSTPQ (F20, F21), (R6)
 	ADD R4, R6
 	ADD $272, R0
-	ADD $176, R1
+	ADD $192, R1
 	SUB $1, R2
 	CBNZ R2, loop
 done:
@@ -2700,7 +2700,7 @@ loop:
 	VORR V31.B16, V31.B16, V7.B16
 	FLDPQ 16(R0), (F16, F17)
 	FLDPQ 48(R0), (F18, F19)
-	FLDPQ 48(R1), (F22, F23)
+	FLDPQ 64(R1), (F22, F23)
 	VZIP1 V18.S4, V16.S4, V20.S4
 	VZIP2 V18.S4, V16.S4, V21.S4
 	VZIP1 V19.S4, V17.S4, V26.S4
@@ -2715,7 +2715,7 @@ loop:
 	WORD $0x4e97a767 // smmla v7.4s, v27.16b, v23.16b
 	FLDPQ 80(R0), (F16, F17)
 	FLDPQ 112(R0), (F18, F19)
-	FLDPQ 80(R1), (F22, F23)
+	FLDPQ 96(R1), (F22, F23)
 	VZIP1 V18.S4, V16.S4, V20.S4
 	VZIP2 V18.S4, V16.S4, V21.S4
 	VZIP1 V19.S4, V17.S4, V26.S4
@@ -2730,7 +2730,7 @@ loop:
 	WORD $0x4e97a767 // smmla v7.4s, v27.16b, v23.16b
 	FLDPQ 144(R0), (F16, F17)
 	FLDPQ 176(R0), (F18, F19)
-	FLDPQ 112(R1), (F22, F23)
+	FLDPQ 128(R1), (F22, F23)
 	VZIP1 V18.S4, V16.S4, V20.S4
 	VZIP2 V18.S4, V16.S4, V21.S4
 	VZIP1 V19.S4, V17.S4, V26.S4
@@ -2745,7 +2745,7 @@ loop:
 	WORD $0x4e97a767 // smmla v7.4s, v27.16b, v23.16b
 	FLDPQ 208(R0), (F16, F17)
 	FLDPQ 240(R0), (F18, F19)
-	FLDPQ 144(R1), (F22, F23)
+	FLDPQ 160(R1), (F22, F23)
 	VZIP1 V18.S4, V16.S4, V20.S4
 	VZIP2 V18.S4, V16.S4, V21.S4
 	VZIP1 V19.S4, V17.S4, V26.S4
@@ -2793,7 +2793,7 @@ loop:
 	WORD $0x6e39de7d // fmul v29.4s, v19.4s, v25.4s
 	VFMLA V7.S4, V29.S4, V15.S4
 	ADD $272, R0
-	ADD $176, R1
+	ADD $192, R1
 	SUB $1, R2
 	CBNZ R2, loop
 done:
@@ -3007,7 +3007,7 @@ loop:
 	VEOR V15.B16, V15.B16, V15.B16
 	FLDPQ 32(R0), (F16, F17)
 	FLDPQ 64(R0), (F18, F19)
-	FLDPQ 48(R1), (F22, F23)
+	FLDPQ 64(R1), (F22, F23)
 	VDUP V22.S[0], V20.S4
 	VDUP V23.S[0], V21.S4
 	WORD $0x0e34c218 // smull v24.8h, v16.8b, v20.8b
@@ -3066,7 +3066,7 @@ loop:
 	WORD $0x4e606b6f // sadalp v15.4s, v27.8h
 	FLDPQ 96(R0), (F16, F17)
 	FLDPQ 128(R0), (F18, F19)
-	FLDPQ 80(R1), (F22, F23)
+	FLDPQ 96(R1), (F22, F23)
 	VDUP V22.S[0], V20.S4
 	VDUP V23.S[0], V21.S4
 	WORD $0x0e34c218 // smull v24.8h, v16.8b, v20.8b
@@ -3125,7 +3125,7 @@ loop:
 	WORD $0x4e606b6f // sadalp v15.4s, v27.8h
 	FLDPQ 160(R0), (F16, F17)
 	FLDPQ 192(R0), (F18, F19)
-	FLDPQ 112(R1), (F22, F23)
+	FLDPQ 128(R1), (F22, F23)
 	VDUP V22.S[0], V20.S4
 	VDUP V23.S[0], V21.S4
 	WORD $0x0e34c218 // smull v24.8h, v16.8b, v20.8b
@@ -3184,7 +3184,7 @@ loop:
 	WORD $0x4e606b6f // sadalp v15.4s, v27.8h
 	FLDPQ 224(R0), (F16, F17)
 	FLDPQ 256(R0), (F18, F19)
-	FLDPQ 144(R1), (F22, F23)
+	FLDPQ 160(R1), (F22, F23)
 	VDUP V22.S[0], V20.S4
 	VDUP V23.S[0], V21.S4
 	WORD $0x0e34c218 // smull v24.8h, v16.8b, v20.8b
@@ -3311,7 +3311,7 @@ loop:
 	FSTPQ (F20, F21), (R6)
 	ADD R4, R6
 	ADD $288, R0
-	ADD $176, R1
+	ADD $192, R1
 	SUB $1, R2
 	CBNZ R2, loop
 done:
@@ -3665,7 +3665,7 @@ loop:
 	VORR V31.B16, V31.B16, V7.B16
 	FLDPQ 32(R0), (F16, F17)
 	FLDPQ 64(R0), (F18, F19)
-	FLDPQ 48(R1), (F22, F23)
+	FLDPQ 64(R1), (F22, F23)
 	VZIP1 V18.S4, V16.S4, V20.S4
 	VZIP2 V18.S4, V16.S4, V21.S4
 	VZIP1 V19.S4, V17.S4, V26.S4
@@ -3680,7 +3680,7 @@ loop:
 	WORD $0x4e97a767 // smmla v7.4s, v27.16b, v23.16b
 	FLDPQ 96(R0), (F16, F17)
 	FLDPQ 128(R0), (F18, F19)
-	FLDPQ 80(R1), (F22, F23)
+	FLDPQ 96(R1), (F22, F23)
 	VZIP1 V18.S4, V16.S4, V20.S4
 	VZIP2 V18.S4, V16.S4, V21.S4
 	VZIP1 V19.S4, V17.S4, V26.S4
@@ -3695,7 +3695,7 @@ loop:
 	WORD $0x4e97a767 // smmla v7.4s, v27.16b, v23.16b
 	FLDPQ 160(R0), (F16, F17)
 	FLDPQ 192(R0), (F18, F19)
-	FLDPQ 112(R1), (F22, F23)
+	FLDPQ 128(R1), (F22, F23)
 	VZIP1 V18.S4, V16.S4, V20.S4
 	VZIP2 V18.S4, V16.S4, V21.S4
 	VZIP1 V19.S4, V17.S4, V26.S4
@@ -3710,7 +3710,7 @@ loop:
 	WORD $0x4e97a767 // smmla v7.4s, v27.16b, v23.16b
 	FLDPQ 224(R0), (F16, F17)
 	FLDPQ 256(R0), (F18, F19)
-	FLDPQ 144(R1), (F22, F23)
+	FLDPQ 160(R1), (F22, F23)
 	VZIP1 V18.S4, V16.S4, V20.S4
 	VZIP2 V18.S4, V16.S4, V21.S4
 	VZIP1 V19.S4, V17.S4, V26.S4
@@ -3776,7 +3776,7 @@ loop:
 	VFMLA V24.S4, V19.S4, V14.S4
 	VFMLA V25.S4, V19.S4, V15.S4
 	ADD $288, R0
-	ADD $176, R1
+	ADD $192, R1
 	SUB $1, R2
 	CBNZ R2, loop
 done:

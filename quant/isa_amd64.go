@@ -11,7 +11,7 @@ func archKernels() []*kernels {
 		return nil
 	}
 	tile := func(gemv gemvFunc, gemm gemmFunc) intKernel {
-		return intKernel{gemv: gemv, gemm: gemm, tile: 4, padFrom: 2, panelBytes: 176, pack: pack4}
+		return intKernel{gemv: gemv, gemm: gemm, tile: 4, padFrom: 2, panelBytes: 192, pack: pack4}
 	}
 	avx2 := &kernels{
 		name:     "avx2",
@@ -21,6 +21,9 @@ func archKernels() []*kernels {
 			layoutQ4_1: tile(gemvQ4_1AVX2, gemmQ4_1AVX2),
 			layoutQ8_0: tile(gemvQ8_0AVX2, gemmQ8_0AVX2),
 			layoutQ8_1: tile(gemvQ8_1AVX2, gemmQ8_1AVX2),
+			layoutQ4_K: tile(gemvQ4_KAVX2, gemmQ4_KAVX2),
+			layoutQ5_K: tile(gemvQ5_KAVX2, gemmQ5_KAVX2),
+			layoutQ6_K: tile(gemvQ6_KAVX2, gemmQ6_KAVX2),
 		},
 		floats: [3]floatKernel{
 			{tile: dotF32x43AVX2, cols: 3, strip: dotF32x41AVX2, single: dotF32x11AVX2},

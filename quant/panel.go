@@ -2,11 +2,12 @@ package quant
 
 import "unsafe"
 
-// panel4 is one block of four columns for the many-column kernels, which know this layout (176 bytes).
+// panel4 is one block of four columns for the many-column kernels, which know this layout (192 bytes).
 type panel4 struct {
 	d    [4]float32
 	s    [4]float32
 	bias [4]int32
+	half [4][2]int16
 	q    [blockLen]uint32 // activations by fours: see pack4 and pack4by8
 }
 
@@ -22,7 +23,7 @@ func fill4(panel []byte, cols [][]activation, by8 bool) {
 		col := cols[c]
 		if col == nil {
 			for b := range p {
-				p[b].d[c], p[b].s[c], p[b].bias[c] = 0, 0, magic
+				p[b].d[c], p[b].s[c], p[b].bias[c], p[b].half[c] = 0, 0, magic, [2]int16{}
 				for k := range 8 {
 					p[b].q[slot4(k, c, by8)] = 0
 				}
@@ -31,7 +32,7 @@ func fill4(panel []byte, cols [][]activation, by8 bool) {
 		}
 		for b := range p {
 			a, d := &col[b], &p[b]
-			d.d[c], d.s[c], d.bias[c] = a.d, a.s, a.bias
+			d.d[c], d.s[c], d.bias[c], d.half[c] = a.d, a.s, a.bias, a.half
 			q := (*[8]uint32)(unsafe.Pointer(&a.q))
 			for k, v := range q {
 				d.q[slot4(k, c, by8)] = v
@@ -79,6 +80,6 @@ func pack8(panel []byte, cols [][]activation) {
 // The assembly has these numbers.
 var (
 	_ = [1]struct{}{}[unsafe.Sizeof(activation{})-48]
-	_ = [1]struct{}{}[unsafe.Sizeof(panel4{})-176]
+	_ = [1]struct{}{}[unsafe.Sizeof(panel4{})-192]
 	_ = [1]struct{}{}[unsafe.Sizeof(panel8{})-448]
 )

@@ -19,7 +19,7 @@ func TestWordsAreWhatTheirCommentsSay(t *testing.T) {
 	}
 	word := regexp.MustCompile(`WORD \$0x([0-9a-f]{8}) // (.*)`)
 	seen := map[string]string{} // GNU syntax to code
-	for _, file := range []string{"int_arm64.s", "float_arm64.s", "activation_arm64.s"} {
+	for _, file := range []string{"int_arm64.s", "int_k_arm64.s", "float_arm64.s", "activation_arm64.s"} {
 		b, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)

@@ -13,6 +13,8 @@ func main() {
 		"int_amd64.s":   intAMD64,
 		"float_amd64.s": floatAMD64,
 		"int_arm64.s":   intARM64,
+		"int_k_amd64.s": intKAMD64,
+		"int_k_arm64.s": intKARM64,
 		"float_arm64.s": floatARM64,
 
 		"activation_arm64.s": quantizeARM64,
@@ -47,6 +49,11 @@ func (a *asm) p(format string, args ...any) {
 }
 
 func (a *asm) note(format string, args ...any) { a.line("\t// " + fmt.Sprintf(format, args...)) }
+
+// data writes four bytes of a constant.
+func (a *asm) data(name string, off int, v uint32) {
+	a.line(fmt.Sprintf("DATA %s<>+%d(SB)/4, $0x%08x", name, off, v))
+}
 
 func (a *asm) label(name string) { a.line(name + ":") }
 
@@ -100,7 +107,7 @@ const (
 
 // Where things are in quant.activation, quant.panel4 and quant.panel8.
 const (
-	actD, actS, actBias, actQ, actSize = 0, 4, 8, 16, 48
-	p4D, p4S, p4Bias, p4Q, p4Size      = 0, 16, 32, 48, 176
-	p8D, p8S, p8Bias, p8Q, p8Size      = 0, 32, 64, 192, 448
+	actD, actS, actBias, actHalf, actQ, actSize = 0, 4, 8, 12, 16, 48
+	p4D, p4S, p4Bias, p4Half, p4Q, p4Size       = 0, 16, 32, 48, 64, 192
+	p8D, p8S, p8Bias, p8Q, p8Size               = 0, 32, 64, 192, 448
 )

@@ -1,0 +1,278 @@
+package main
+
+// kformat is a K format of quant/layout_k.go. Sub-blocks of 32 weights: 4 nibble chunks, then the high bits.
+type kformat struct {
+	name   string
+	group  int // bytes
+	scales int // where they begin; 8 bytes a sub-block, 16 for Q6_K
+	minima int // where they begin, 0: none
+	chunks int
+	stride int // bytes from sub-block to sub-block
+	high   int // bits above the nibbles
+}
+
+func kformats() []kformat {
+	return []kformat{
+		{name: "Q4_K", group: 1184, scales: 32, minima: 96, chunks: 160, stride: 128},
+		{name: "Q5_K", group: 1440, scales: 32, minima: 96, chunks: 160, stride: 160, high: 1},
+		{name: "Q6_K", group: 1680, scales: 16, chunks: 144, stride: 192, high: 2},
+	}
+}
+
+// scaleBytes is the size of a sub-block's scales.
+func (f kformat) scaleBytes() int {
+	if f.high == 2 {
+		return 16
+	}
+	return 8
+}
+
+// Registers of the K kernels, besides those of the others: BX the sub-block's chunks, R10 its scales, R11 sub-blocks left,
+// R12 the super-block's first activations. Y15 = 15 in every byte, Y14 the mask of the high bits.
+func intKAMD64(a *asm) {
+	// Shuffles of 8 bytes (a row's scale each) to int16s: spread is [b 0 b 0] a row; of 16 bytes (first, second scale a
+	// row) to the upper bytes of int16s: upper0 [0 b0 0 b0], upper1 [0 b1 0 b1], upper01 [0 b0 0 b1].
+	dataBytes(a, "spread", func(row int) [4]int { return [4]int{row, 128, row, 128} })
+	dataBytes(a, "upper0", func(row int) [4]int { return [4]int{128, row, 128, row} })
+	dataBytes(a, "upper1", func(row int) [4]int { return [4]int{128, row + 8, 128, row + 8} })
+	dataBytes(a, "upper01", func(row int) [4]int { return [4]int{128, row, 128, row + 8} })
+	a.line(`
+DATA nibbleK<>+0(SB)/4, $0x0F0F0F0F
+DATA bit4<>+0(SB)/4, $0x10101010
+DATA bits45<>+0(SB)/4, $0x30303030
+GLOBL nibbleK<>(SB), RODATA|NOPTR, $4
+GLOBL bit4<>(SB), RODATA|NOPTR, $4
+GLOBL bits45<>(SB), RODATA|NOPTR, $4`)
+	for _, f := range kformats() {
+		gemvKAVX2(a, f)
+		gemmKAVX2(a, f)
+	}
+}
+
+func dataBytes(a *asm, name string, f func(row int) [4]int) {
+	a.line("")
+	for row := range 8 {
+		v := uint32(0)
+		for i, b := range f(row) {
+			v |= uint32(b) << (8 * i)
+		}
+		a.data(name, 4*row, v)
+	}
+	a.line("GLOBL " + name + "<>(SB), RODATA|NOPTR, $32")
+}
+
+func constsKAVX2(a *asm, f kformat) {
+	a.p("VPBROADCASTD nibbleK<>(SB), Y15")
+	switch f.high {
+	case 1:
+		a.p("VPBROADCASTD bit4<>(SB), Y14")
+	case 2:
+		a.p("VPBROADCASTD bits45<>(SB), Y14")
+	}
+}
+
+// chunkKAVX2 loads the 8 rows x 4 quants of chunk c (0-7) to register q; tmp is scratch.
+func chunkKAVX2(a *asm, f kformat, c, q, tmp int) {
+	a.p("VMOVDQU %d(BX), Y%d", 32*(c%4), q)
+	if c >= 4 {
+		a.p("VPSRLW $4, Y%d, Y%d", q, q)
+	}
+	a.p("VPAND Y15, Y%d, Y%d", q, q)
+	if f.high == 0 {
+		return
+	}
+	off, left := 128, 4-c // how far up the bits must go to bit 4
+	if f.high == 2 {
+		off, left = 128+32*(c/4), 4-2*(c%4)
+	}
+	a.p("VMOVDQU %d(BX), Y%d", off, tmp)
+	if left > 0 {
+		a.p("VPSLLW $%d, Y%d, Y%d", left, tmp, tmp)
+	} else if left < 0 {
+		a.p("VPSRLW $%d, Y%d, Y%d", -left, tmp, tmp)
+	}
+	a.p("VPAND Y14, Y%d, Y%d", tmp, tmp)
+	a.p("VPOR Y%d, Y%d, Y%d", tmp, q, q)
+}
+
+// scalesKAVX2 loads the scales of half h of the sub-block as int16s, twice a row.
+func scalesKAVX2(a *asm, f kformat, h, dst int) {
+	if f.high != 2 {
+		a.p("VPBROADCASTQ (R10), Y%d", dst)
+		a.p("VPSHUFB spread<>(SB), Y%d, Y%d", dst, dst)
+		return
+	}
+	a.p("VBROADCASTI128 (R10), Y%d", dst)
+	a.p("VPSHUFB upper%d<>(SB), Y%d, Y%d", h, dst, dst)
+	a.p("VPSRAW $8, Y%d, Y%d", dst, dst)
+}
+
+// pairKAVX2 adds chunks c (in Y0) and c+1 (in Y1) times their activations, times the scales in Y13, to int32 sums. Two
+// products of Q6_K's at most 63*127 twice over fit an int16: 32004.
+func pairKAVX2(a *asm, off0, off1, acc int) {
+	a.p("VPBROADCASTD %d(SI), Y3", off0)
+	a.p("VPBROADCASTD %d(SI), Y4", off1)
+	a.p("VPMADDUBSW Y3, Y0, Y3")
+	a.p("VPMADDUBSW Y4, Y1, Y4")
+	a.p("VPADDW Y3, Y4, Y3")
+	a.p("VPMADDWD Y13, Y3, Y3")
+	a.p("VPADDD Y3, Y%d, Y%d", acc, acc)
+}
+
+// sumsKAVX2 computes the sub-block's scale*sum(q*a), int32, in registers acc+c for the columns; q(c, k) is where the
+// activations k of column c are, half(c) where the sums of their halves.
+func sumsKAVX2(a *asm, f kformat, cols, acc int, q func(c, k int) int, half func(c int) int) {
+	for c := range cols {
+		a.p("VPXOR Y%d, Y%d, Y%d", acc+c, acc+c, acc+c)
+	}
+	if f.high == 0 { // all of a block fits int16s
+		for k := range 4 {
+			chunkKAVX2(a, f, k, 1, 0)
+			chunkKAVX2(a, f, k+4, 2, 0)
+			for c := range cols {
+				dotNibblesAVX2(a, q(c, k), q(c, k+4), acc+c)
+			}
+		}
+		scalesKAVX2(a, f, 0, 13)
+		for c := range cols {
+			a.p("VPMADDWD Y13, Y%d, Y%d", acc+c, acc+c)
+		}
+		return
+	}
+	for k := 0; k < 8; k += 2 {
+		if k == 0 || k == 4 && f.high == 2 {
+			scalesKAVX2(a, f, k/4, 13)
+		}
+		chunkKAVX2(a, f, k, 0, 2)
+		chunkKAVX2(a, f, k+1, 1, 2)
+		for c := range cols {
+			pairKAVX2(a, q(c, k), q(c, k+1), acc+c)
+		}
+	}
+	if f.high == 2 { // quants stand for q-32
+		a.p("VBROADCASTI128 (R10), Y13")
+		a.p("VPSHUFB upper01<>(SB), Y13, Y13")
+		a.p("VPSRAW $8, Y13, Y13")
+		for c := range cols {
+			a.p("VPBROADCASTD %d(SI), Y3", half(c))
+			a.p("VPMADDWD Y13, Y3, Y3")
+			a.p("VPSLLD $5, Y3, Y3")
+			a.p("VPSUBD Y3, Y%d, Y%d", acc+c, acc+c)
+		}
+	}
+}
+
+// subLoopKAVX2 runs body for the 8 sub-blocks; activations are step bytes apart.
+func subLoopKAVX2(a *asm, f kformat, step int, body func()) {
+	a.p("LEAQ %d(DI), BX", f.chunks)
+	a.p("LEAQ %d(DI), R10", f.scales)
+	a.p("MOVL $8, R11")
+	a.label("sub")
+	body()
+	a.p("ADDQ $%d, BX", f.stride)
+	a.p("ADDQ $%d, R10", f.scaleBytes())
+	a.p("ADDQ $%d, SI", step)
+	a.p("DECL R11")
+	a.p("JNZ  sub")
+}
+
+// gemvKAVX2: inner sums in Y10, minima in Y11, out in Y12.
+func gemvKAVX2(a *asm, f kformat) {
+	a.fn("gemv"+f.name+"AVX2", gemvSignature, gemvArgs)
+	a.p("MOVQ w_base+0(FP), DI")
+	a.p("MOVQ a_base+24(FP), SI")
+	a.p("MOVQ a_len+32(FP), CX")
+	a.p("MOVQ out_base+48(FP), DX")
+	constsKAVX2(a, f)
+	a.p("VMOVUPS (DX), Y12")
+	a.p("SHRQ $3, CX")
+	a.p("JZ   done")
+	a.label("loop")
+	a.p("VXORPS Y10, Y10, Y10")
+	a.p("VXORPS Y11, Y11, Y11")
+	subLoopKAVX2(a, f, actSize, func() {
+		for off := 0; off < f.stride; off += 64 {
+			a.p("PREFETCHT0 %d(BX)", 2048+off)
+		}
+		sumsKAVX2(a, f, 1, 5, func(_, k int) int { return actQ + 4*k }, func(int) int { return actHalf })
+		a.p("VCVTDQ2PS Y5, Y5")
+		a.p("VBROADCASTSS %d(SI), Y9", actD)
+		a.p("VFMADD231PS Y9, Y5, Y10")
+		if f.minima > 0 {
+			a.p("VPMOVZXBD %d(R10), Y8", f.minima-f.scales)
+			a.p("VCVTDQ2PS Y8, Y8")
+			a.p("VBROADCASTSS %d(SI), Y9", actS)
+			a.p("VFMADD231PS Y9, Y8, Y11")
+		}
+	})
+	a.p("VCVTPH2PS (DI), Y8")
+	a.p("VFMADD231PS Y10, Y8, Y12")
+	if f.minima > 0 {
+		a.p("VCVTPH2PS 16(DI), Y8")
+		a.p("VFNMADD231PS Y11, Y8, Y12")
+	}
+	a.p("ADDQ $%d, DI", f.group)
+	a.p("DECQ CX")
+	a.p("JNZ  loop")
+	a.label("done")
+	a.p("VMOVUPS Y12, (DX)")
+	a.p("VZEROUPPER")
+	a.p("RET")
+}
+
+// gemmKAVX2: 8 rows x 4 columns: integer sums, then the minima's, in Y5-Y8, inner sums in Y9-Y12; out stays in memory.
+func gemmKAVX2(a *asm, f kformat) {
+	a.fn("gemm"+f.name+"AVX2", gemmSignature, gemmArgs)
+	a.p("MOVQ w_base+0(FP), DI")
+	a.p("MOVQ panel_base+24(FP), SI")
+	a.p("MOVQ nb+48(FP), CX")
+	a.p("MOVQ out_base+56(FP), DX")
+	a.p("MOVQ ldo+80(FP), R8")
+	a.p("SHLQ $2, R8")
+	a.p("LEAQ (DX)(R8*2), R9")
+	constsKAVX2(a, f)
+	a.p("SHRQ $3, CX")
+	a.p("JZ   done")
+	a.label("loop")
+	a.p("MOVQ SI, R12")
+	for c := range 4 {
+		a.p("VXORPS Y%d, Y%d, Y%d", 9+c, 9+c, 9+c)
+	}
+	subLoopKAVX2(a, f, p4Size, func() {
+		sumsKAVX2(a, f, 4, 5, func(c, k int) int { return p4Q + 16*k + 4*c }, func(c int) int { return p4Half + 4*c })
+		for c := range 4 {
+			a.p("VCVTDQ2PS Y%d, Y%d", 5+c, 5+c)
+			a.p("VBROADCASTSS %d(SI), Y3", p4D+4*c)
+			a.p("VFMADD231PS Y3, Y%d, Y%d", 5+c, 9+c)
+		}
+	})
+	if f.minima > 0 {
+		for c := range 4 {
+			a.p("VXORPS Y%d, Y%d, Y%d", 5+c, 5+c, 5+c)
+		}
+		for j := range 8 {
+			a.p("VPMOVZXBD %d(DI), Y0", f.minima+8*j)
+			a.p("VCVTDQ2PS Y0, Y0")
+			for c := range 4 {
+				a.p("VBROADCASTSS %d(R12), Y3", p4Size*j+p4S+4*c)
+				a.p("VFMADD231PS Y3, Y0, Y%d", 5+c)
+			}
+		}
+		a.p("VCVTPH2PS 16(DI), Y1")
+	}
+	a.p("VCVTPH2PS (DI), Y0")
+	for c, at := range []string{"(DX)", "(DX)(R8*1)", "(R9)", "(R9)(R8*1)"} {
+		a.p("VMOVUPS %s, Y3", at)
+		a.p("VFMADD231PS Y%d, Y0, Y3", 9+c)
+		if f.minima > 0 {
+			a.p("VFNMADD231PS Y%d, Y1, Y3", 5+c)
+		}
+		a.p("VMOVUPS Y3, %s", at)
+	}
+	a.p("ADDQ $%d, DI", f.group)
+	a.p("DECQ CX")
+	a.p("JNZ  loop")
+	a.label("done")
+	a.p("VZEROUPPER")
+	a.p("RET")
+}
