@@ -10,14 +10,18 @@ var (
 	errConstant  = errors.New("npu: result is the same value throughout")
 )
 
-// scratch returns n values that a result must overwrite: checkResult finds those that were not.
-func scratch(n int) []float32 {
-	s := make([]float32, n)
-	nan := float32(math.NaN())
-	for i := range s {
-		s[i] = nan
+// scratch returns n values, in buf if that is large enough, that a result must overwrite: checkResult finds those that
+// were not.
+func scratch(buf []float32, n int) []float32 {
+	if cap(buf) < n {
+		buf = make([]float32, n)
 	}
-	return s
+	buf = buf[:n]
+	nan := float32(math.NaN())
+	for i := range buf {
+		buf[i] = nan
+	}
+	return buf
 }
 
 // checkResult finds what a lost or confused device leaves behind.

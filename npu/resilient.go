@@ -147,7 +147,7 @@ func (r *resilient) EncodeVision(ctx context.Context, in VisionInput, dst []floa
 	if !r.uses(StageVision) {
 		return r.cpu.EncodeVision(ctx, in, dst)
 	}
-	out := scratch(len(dst))
+	out := scratch(nil, len(dst))
 	own := VisionInput{Patches: slices.Clone(in.Patches), GridTHW: in.GridTHW}
 	rows := in.GridTHW[0] * in.GridTHW[1] * in.GridTHW[2] / 4
 	o := r.try(ctx, "encode vision", rows, func(ctx context.Context) error {

@@ -139,7 +139,7 @@ func TestWhateverFailsAtEveryCallTheTokensStayTheSame(t *testing.T) {
 				for _, kind := range kinds {
 					f := nputest.Fault{Op: op, N: n, Kind: kind}
 					cpu, faulty := nputest.New(nputest.Small, "cpu"), nputest.Wrap(primary(fork), f)
-					d := npu.ResilientWithin(quick, faulty, cpu, nil)
+					d := npu.Resilient(faulty, cpu, nil)
 					got, err := story(context.Background(), d, nputest.Small)
 					if err != nil {
 						t.Fatalf("%s: %v", f, err)
@@ -169,7 +169,7 @@ func primary(fork bool) *nputest.Delegate {
 }
 
 func resilient(primary npu.Delegate) npu.Delegate {
-	return npu.ResilientWithin(quick, primary, nputest.New(nputest.Small, "cpu"), nil)
+	return npu.Resilient(primary, nputest.New(nputest.Small, "cpu"), nil)
 }
 
 func TestAHangAtAnyKindOfCallGivesTheSameTokens(t *testing.T) {
@@ -181,7 +181,7 @@ func TestAHangAtAnyKindOfCallGivesTheSameTokens(t *testing.T) {
 				t.Parallel()
 				under := primary(true)
 				faulty := nputest.Wrap(under, f)
-				d := resilient(faulty)
+				d := npu.ResilientWithin(quick, faulty, nputest.New(nputest.Small, "cpu"), nil)
 				got, err := story(context.Background(), d, nputest.Small)
 				if err != nil {
 					t.Fatal(err)
@@ -274,8 +274,9 @@ func TestSessionsThatWereOpenMoveToTheCPUWhenAnotherFails(t *testing.T) {
 }
 
 func TestCancellingIsNoFault(t *testing.T) {
-	p, cpu := nputest.New(nputest.Small, "fake"), nputest.New(nputest.Small, "cpu")
-	d := npu.Resilient(nputest.Wrap(p, nputest.Fault{Op: nputest.OpAppend, N: 2, Kind: nputest.Hang}), cpu, nil)
+	cpu := nputest.New(nputest.Small, "cpu")
+	faulty := nputest.Wrap(nputest.New(nputest.Small, "fake"), nputest.Fault{Op: nputest.OpAppend, N: 2, Kind: nputest.Hang})
+	d := npu.Resilient(faulty, cpu, nil)
 	s, err := d.NewSession(context.Background(), 10)
 	if err != nil {
 		t.Fatal(err)
@@ -288,7 +289,7 @@ func TestCancellingIsNoFault(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	time.AfterFunc(5*time.Millisecond, cancel)
+	go cancelIn(faulty, 2, cancel)
 	if err := one(ctx); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v, want the caller's own error", err)
 	}
@@ -300,6 +301,14 @@ func TestCancellingIsNoFault(t *testing.T) {
 	}
 }
 
+// cancelIn cancels once the n-th append has reached the device.
+func cancelIn(d *nputest.Faulty, n int, cancel func()) {
+	for d.Calls(nputest.OpAppend) < n {
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+}
+
 func TestCancellingADeviceThatIgnoresItReturnsAndQuarantines(t *testing.T) {
 	faulty := nputest.Wrap(nputest.New(nputest.Small, "fake"), nputest.Fault{Op: nputest.OpAppend, N: 1, Kind: nputest.Deaf})
 	defer faulty.Release()
@@ -309,7 +318,7 @@ func TestCancellingADeviceThatIgnoresItReturnsAndQuarantines(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	time.AfterFunc(5*time.Millisecond, cancel)
+	go cancelIn(faulty, 1, cancel)
 	if err := s.Append(ctx, npu.Chunk{Tokens: []int32{1}, Pos: make([][3]int32, 1)}, nil); !errors.Is(err, context.Canceled) {
 		t.Fatalf("got %v, want context.Canceled", err)
 	}

@@ -115,7 +115,7 @@ func (g *golden) checkVision(ctx context.Context, del Delegate, limit float64) (
 	best := time.Duration(math.MaxInt64)
 	c.Checked = true
 	for range checkRuns {
-		out := scratch(len(g.embeds))
+		out := scratch(nil, len(g.embeds))
 		start := time.Now()
 		if err := del.EncodeVision(ctx, *g.vision, out); err != nil {
 			return c, err
@@ -185,7 +185,7 @@ func (g *golden) decode(ctx context.Context, d Delegate) (logits [][]float32, to
 		return c
 	}
 	out := func() []float32 {
-		l := scratch(g.vocab)
+		l := scratch(nil, g.vocab)
 		logits = append(logits, l)
 		return l
 	}

@@ -15,6 +15,7 @@ type session struct {
 	cpu     Session // nil until the log has been replayed
 	log     []Chunk // all rows; chunks are never changed, so forks share them; nil once replayed
 	rows    int     // in the log
+	buf     []float32
 	closed  bool
 }
 
@@ -56,7 +57,8 @@ func (s *session) Append(ctx context.Context, c Chunk, logits []float32) error {
 func (s *session) appendPrimary(ctx context.Context, c Chunk, logits []float32) outcome {
 	var out []float32
 	if logits != nil {
-		out = scratch(len(logits))
+		s.buf = scratch(s.buf, len(logits))
+		out = s.buf
 	}
 	want := s.rows + c.Rows()
 	o := s.try(ctx, fmt.Sprintf("append %d rows at %d", c.Rows(), s.rows), c.Rows(), func(ctx context.Context, p Session) error {
@@ -187,7 +189,7 @@ func (s *session) try(ctx context.Context, what string, rows int, f func(context
 	o := s.r.try(ctx, what, rows, func(ctx context.Context) error { return f(ctx, p) }, func() { _ = p.Close() })
 	switch {
 	case o.left:
-		s.primary = nil // whoever is still in there closes it
+		s.primary, s.buf = nil, nil // whoever is still in there owns them
 	case !o.ok && o.err == nil:
 		s.dropPrimary()
 	}

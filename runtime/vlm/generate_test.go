@@ -386,3 +386,35 @@ func TestProgressGoesThroughTheStages(t *testing.T) {
 		t.Errorf("ended at %v", last)
 	}
 }
+
+func FuzzPrompt(f *testing.F) {
+	for _, s := range []string{"hi", visionStart + imagePad + visionEnd + "x", imagePad, visionStart + videoPad + videoPad + visionEnd, "<|im_end|>\x00", ""} {
+		f.Add(s, true)
+		f.Add(s, false)
+	}
+	e := chat(f, Options{})
+	media := []*prepared{{merged: [3]int{1, 1, 2}}, {merged: [3]int{2, 1, 1}, video: true}}
+	f.Fuzz(func(t *testing.T, prompt string, raw bool) {
+		for n := range 3 {
+			parts, err := e.assemble(Request{Prompt: prompt, Raw: raw}, media[:n])
+			if err != nil {
+				if !raw {
+					t.Errorf("%q can be asked in the template: %v", prompt, err)
+				}
+				continue
+			}
+			placed := 0
+			for _, p := range parts {
+				if p.medium != nil {
+					placed++
+				}
+				if len(p.tokens) != p.span().Len() {
+					t.Errorf("%q: a part of %d tokens has %d rows", prompt, len(p.tokens), p.span().Len())
+				}
+			}
+			if last := parts[len(parts)-1]; placed != n || last.medium != nil || len(last.tokens) == 0 {
+				t.Errorf("%q: %d of %d media, ends with %+v", prompt, placed, n, last)
+			}
+		}
+	})
+}

@@ -191,9 +191,13 @@ func (e *Engine) choose(ctx context.Context, c *cpu, m npu.Model, o Options) err
 		return err
 	}
 	e.run = d
-	if d != npu.Delegate(c) {
-		e.run = npu.Resilient(d, c, e.log)
+	if d == npu.Delegate(c) {
+		return nil
 	}
+	if most := d.Device().MaxContext; most > 0 && d.Supports()&npu.StageDecoder != 0 {
+		e.info.ContextLength = min(e.info.ContextLength, most)
+	}
+	e.run = npu.Resilient(d, c, e.log)
 	return nil
 }
 

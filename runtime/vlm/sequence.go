@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/edgevlm/edgevlm/npu"
 	"github.com/edgevlm/edgevlm/runtime/qwen2vl"
@@ -208,7 +207,7 @@ func (s *Sequence) generate(ctx context.Context, maxTokens int, how Sampling, em
 		switch {
 		case s.e.tok.IsEOG(id):
 			r.FinishReason = FinishStop
-		case len(r.Tokens) >= maxTokens, s.run.Len() >= s.e.info.ContextLength, s.next == math.MaxInt32:
+		case len(r.Tokens) >= maxTokens, s.run.Len() >= s.e.info.ContextLength:
 			r.FinishReason = FinishLength
 		default:
 			c := npu.Chunk{Tokens: r.Tokens[len(r.Tokens)-1:], Pos: [][3]int32{{s.next, s.next, s.next}}}
