@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"sync"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/edgevlm/edgevlm/mqtt"
 	"github.com/edgevlm/edgevlm/runtime/pipeline"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
+	"github.com/edgevlm/edgevlm/systemd"
 )
 
 // model is what the daemon needs of an engine.
@@ -32,10 +34,12 @@ type daemon struct {
 	log   *slog.Logger
 	spool *mqtt.MemorySpool
 	pub   *mqtt.Publisher
-	pulse *pulse
+	sd    *systemd.Notifier
+	pulse *modelPulse
 	start time.Time
 	stop  context.CancelCauseFunc
 	info  vlm.Info
+	waits bool // for a camera, at the start: true under a service manager
 
 	mu      sync.Mutex
 	missing map[string]error // cameras without a device, until one has delivered
@@ -55,9 +59,10 @@ func newDaemon(cfg *config.Config, log *slog.Logger) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	sd := systemd.New(log)
 	return &daemon{
-		cfg: cfg, log: log, spool: spool, pub: pub, pulse: newPulse(), start: time.Now(),
-		missing: map[string]error{}, latency: map[string]time.Duration{},
+		cfg: cfg, log: log, spool: spool, pub: pub, sd: sd, pulse: &modelPulse{n: sd}, start: time.Now(),
+		waits: os.Getenv("NOTIFY_SOCKET") != "", missing: map[string]error{}, latency: map[string]time.Duration{},
 	}, nil
 }
 
@@ -72,7 +77,7 @@ func (d *daemon) run(ctx context.Context, open func(context.Context) (model, err
 	d.setCameras(mqtt.Offline)
 	d.setInfo()
 	defer func() {
-		notify("STOPPING=1")
+		d.sd.Stopping()
 		d.setCameras(mqtt.Offline)
 		stopPublisher() // says offline after it has delivered what it can
 		err = errors.Join(err, <-published, d.spool.Close())
@@ -81,13 +86,13 @@ func (d *daemon) run(ctx context.Context, open func(context.Context) (model, err
 	ctx, d.stop = context.WithCancelCause(ctx)
 	defer d.stop(nil)
 	watchdog := make(chan struct{})
-	go func() { defer close(watchdog); d.pulse.feedWatchdog(ctx) }()
+	go func() { defer close(watchdog); d.sd.Run(ctx) }()
 	defer func() { d.stop(nil); <-watchdog }()
 
-	notify("STATUS=loading the model")
-	d.pulse.begin()
+	d.sd.Status("loading the model")
+	loaded := d.pulse.begin()
 	m, err := open(ctx)
-	d.pulse.end()
+	loaded()
 	if err != nil {
 		return err
 	}
@@ -100,7 +105,8 @@ func (d *daemon) run(ctx context.Context, open func(context.Context) (model, err
 	if err != nil {
 		return err
 	}
-	notify("READY=1\nSTATUS=describing")
+	d.sd.Ready()
+	d.sd.Status("describing with %s, %d cameras", d.info.Name, len(d.cfg.Cameras))
 	return d.describe(ctx, p)
 }
 
@@ -195,11 +201,11 @@ func (d *daemon) CameraState(camera string, up bool, why error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.anyUp = d.anyUp || up
-	if d.anyUp || !errors.Is(why, capture.ErrNoDevice) {
+	if d.anyUp || d.waits || !errors.Is(why, capture.ErrNoDevice) {
 		return
 	}
-	// No camera at all at the start is for the service manager to retry, and for
-	// a person at a terminal to read. Later a camera may come and go.
+	// No camera at all at the start: a person at a terminal wants to read that,
+	// a service waits until one is plugged in, and later one may come and go.
 	d.missing[camera] = why
 	if len(d.missing) == len(d.cfg.Cameras) {
 		d.stop(fmt.Errorf("camera %s: %w", camera, why))

@@ -173,6 +173,18 @@ func TestWithoutAnyCameraTheDaemonEndsAndSaysSo(t *testing.T) {
 	}
 }
 
+func TestAServiceWaitsForItsCamera(t *testing.T) {
+	t.Setenv("NOTIFY_SOCKET", filepath.Join(t.TempDir(), "none"))
+	ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+	defer cancel()
+	cfg := clipConfig(t, "mqtt://"+mqtttest.FreeAddr(t), 1)
+	cfg.Cameras[0].Source = "v4l2:/dev/video-none"
+	err, log := runDaemon(ctx, t, cfg, &fakeModel{})
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(log, "camera failed") {
+		t.Errorf("%v\n%s", err, log)
+	}
+}
+
 func TestSystemdHearsWhenTheDaemonIsReadyAndWhenItStops(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "notify")
 	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
@@ -199,17 +211,6 @@ func TestSystemdHearsWhenTheDaemonIsReadyAndWhenItStops(t *testing.T) {
 		if !strings.Contains(all, want) {
 			t.Errorf("no %s in %q", want, got)
 		}
-	}
-}
-
-func TestTheWatchdogIsFedOnlyWhileTheModelMoves(t *testing.T) {
-	p := newPulse()
-	now := time.Now()
-	if p.begin(); !p.alive(now) || p.alive(now.Add(2*stalled)) {
-		t.Error("a model that works without progress is not alive for ever")
-	}
-	if p.end(); !p.alive(now.Add(2 * stalled)) {
-		t.Error("an idle model is alive")
 	}
 }
 

@@ -37,9 +37,13 @@ func (c *describeCmd) Run(e *env) error {
 		return fmt.Errorf("describe: %w", err)
 	}
 	defer eng.Close()
-	return generateTo(e, p, eng, vlm.Request{
+	err = generateTo(e, p, eng, vlm.Request{
 		System: c.System, Media: media, Prompt: c.Prompt, MaxTokens: c.MaxTokens, Sampling: c.sampling(),
 	}, c.JSON)
+	if err != nil {
+		return fmt.Errorf("describe: %w", err)
+	}
+	return nil
 }
 
 func (c *describeCmd) media(e *env) ([]vlm.Media, error) {

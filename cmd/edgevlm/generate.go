@@ -29,7 +29,11 @@ func (c *generateCmd) Run(e *env) error {
 		return fmt.Errorf("generate: %w", err)
 	}
 	defer eng.Close()
-	return generateTo(e, p, eng, vlm.Request{
+	err = generateTo(e, p, eng, vlm.Request{
 		System: c.System, Prompt: c.Prompt, Raw: c.Raw, MaxTokens: c.MaxTokens, Sampling: c.sampling(),
 	}, c.JSON)
+	if err != nil {
+		return fmt.Errorf("generate: %w", err)
+	}
+	return nil
 }
