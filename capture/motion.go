@@ -203,14 +203,14 @@ func lumaGrid(f Frame, cells []float32) error {
 	return nil
 }
 
-// grid averages each cell over at most 8x8 of its pixels: enough for a mean, and the cost doesn't grow with the picture.
+// grid averages each cell over about 4x4 of its pixels: enough for a mean, and the cost doesn't grow with the picture.
 func grid(cells []float32, w, h int, luma func(x, y int) int) {
 	for gy := range gridH {
 		y0, y1 := gy*h/gridH, max((gy+1)*h/gridH, gy*h/gridH+1)
-		sy := (y1 - y0 + 7) / 8
+		sy := (y1 - y0 + 3) / 4
 		for gx := range gridW {
 			x0, x1 := gx*w/gridW, max((gx+1)*w/gridW, gx*w/gridW+1)
-			sx := (x1 - x0 + 7) / 8
+			sx := (x1 - x0 + 3) / 4
 			sum, n := 0, 0
 			for y := y0; y < y1; y += sy {
 				for x := x0; x < x1; x += sx {

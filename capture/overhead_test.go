@@ -26,7 +26,10 @@ func BenchmarkOverhead(b *testing.B) {
 		use  func(capture.Frame, *capture.View, *capture.MotionGate) error
 	}{
 		{"sample", func(capture.Frame, *capture.View, *capture.MotionGate) error { return nil }},
-		{"decode", func(f capture.Frame, _ *capture.View, _ *capture.MotionGate) error { _, _, _, err := f.RGB(); return err }},
+		{"decode", func(f capture.Frame, _ *capture.View, _ *capture.MotionGate) error {
+			_, _, _, err := f.RGB()
+			return err
+		}},
 		{"mask+motion", func(f capture.Frame, v *capture.View, g *capture.MotionGate) error {
 			f, err := v.Apply(f)
 			if err != nil {

@@ -117,14 +117,16 @@ func rgbFromYCbCr(pix []byte, m *image.YCbCr) {
 		c := m.COffset(m.Rect.Min.X, m.Rect.Min.Y+y)
 		cb, cr := m.Cb[c:], m.Cr[c:]
 		out := pix[3*w*y : 3*w*(y+1)]
-		for x := 0; x < w; x++ {
-			yy := int32(ys[x]) * 0x10101
-			u := int32(cb[x>>shift]) - 128
-			v := int32(cr[x>>shift]) - 128
-			o := out[3*x : 3*x+3 : 3*x+3]
-			o[0] = clamp16(yy + 91881*v)
-			o[1] = clamp16(yy - 22554*u - 46802*v)
-			o[2] = clamp16(yy + 116130*u)
+		// The chroma terms are worked out once for the pixels that share them: with 4:2:0 that is a third of the time.
+		for x := 0; x < w; {
+			c := x >> shift
+			u, v := int32(cb[c])-128, int32(cr[c])-128
+			r, g, b := 91881*v, -22554*u-46802*v, 116130*u
+			for end := min((c+1)<<shift, w); x < end; x++ {
+				yy := int32(ys[x]) * 0x10101
+				o := out[3*x : 3*x+3 : 3*x+3]
+				o[0], o[1], o[2] = clamp16(yy+r), clamp16(yy+g), clamp16(yy+b)
+			}
 		}
 	}
 }
@@ -149,13 +151,17 @@ func rgbFromYUYV(data []byte, w, h int) []byte {
 	for y := 0; y < h; y++ {
 		in := data[y*stride : (y+1)*stride]
 		out := pix[3*w*y : 3*w*(y+1)]
-		for x := 0; x < w; x++ {
-			i := x / 2 * 4
-			c := 298 * (int32(in[i+x%2*2]) - 16)
-			d, e := int32(in[i+1])-128, int32(in[i+3])-128
-			out[3*x] = clamp8((c + 409*e + 128) >> 8)
-			out[3*x+1] = clamp8((c - 100*d - 208*e + 128) >> 8)
-			out[3*x+2] = clamp8((c + 516*d + 128) >> 8)
+		for x := 0; x < w; x += 2 {
+			q := in[2*x : 2*x+4 : 2*x+4]
+			d, e := int32(q[1])-128, int32(q[3])-128
+			r, g, b := 409*e+128, -100*d-208*e+128, 516*d+128
+			y0 := 298 * (int32(q[0]) - 16)
+			o := out[3*x:]
+			o[0], o[1], o[2] = clamp8((y0+r)>>8), clamp8((y0+g)>>8), clamp8((y0+b)>>8)
+			if x+1 < w {
+				y1 := 298 * (int32(q[2]) - 16)
+				o[3], o[4], o[5] = clamp8((y1+r)>>8), clamp8((y1+g)>>8), clamp8((y1+b)>>8)
+			}
 		}
 	}
 	return pix
