@@ -16,8 +16,8 @@ import (
 // slowCPU is a CPU that every fake device beats.
 func slowCPU() npu.Delegate {
 	return nputest.Wrap(nputest.New(nputest.Small, "cpu"),
-		nputest.Fault{Op: nputest.OpAppend, Kind: nputest.Slow, Delay: 8 * time.Millisecond},
-		nputest.Fault{Op: nputest.OpVision, Kind: nputest.Slow, Delay: 30 * time.Millisecond})
+		nputest.Fault{Op: nputest.OpAppend, Kind: nputest.Slow, Delay: 15 * time.Millisecond},
+		nputest.Fault{Op: nputest.OpVision, Kind: nputest.Slow, Delay: 80 * time.Millisecond})
 }
 
 func fake(name string, faults ...nputest.Fault) (*nputest.Driver, *nputest.Delegate) {
@@ -54,7 +54,7 @@ func TestAutoTakesTheFirstDeviceThatPasses(t *testing.T) {
 }
 
 func TestAutoLeavesTheJobToAFasterCPU(t *testing.T) {
-	slow, _ := fake("slow", nputest.Fault{Op: nputest.OpAppend, Kind: nputest.Slow, Delay: 5 * time.Millisecond}, nputest.Fault{Op: nputest.OpVision, Kind: nputest.Slow, Delay: 5 * time.Millisecond})
+	slow, _ := fake("slow", nputest.Fault{Op: nputest.OpAppend, Kind: nputest.Slow, Delay: 15 * time.Millisecond}, nputest.Fault{Op: nputest.OpVision, Kind: nputest.Slow, Delay: 50 * time.Millisecond})
 	cpu := nputest.New(nputest.Small, "cpu")
 	d, r, err := npu.Select(context.Background(), nputest.Small, []npu.Driver{slow}, "", npu.Options{}, cpu)
 	if err != nil || d != npu.Delegate(cpu) {
@@ -178,7 +178,7 @@ func (d *noisy) EncodeVision(ctx context.Context, in npu.VisionInput, dst []floa
 func TestVerdictsAreRememberedByDeviceAndModel(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "cache")
 	o := npu.Options{CacheDir: dir}
-	drv, _ := fake("slow", nputest.Fault{Op: nputest.OpAppend, Kind: nputest.Slow, Delay: 5 * time.Millisecond}, nputest.Fault{Op: nputest.OpVision, Kind: nputest.Slow, Delay: 5 * time.Millisecond})
+	drv, _ := fake("slow", nputest.Fault{Op: nputest.OpAppend, Kind: nputest.Slow, Delay: 15 * time.Millisecond}, nputest.Fault{Op: nputest.OpVision, Kind: nputest.Slow, Delay: 50 * time.Millisecond})
 	choose := func(m npu.Model, pref string) *npu.Report {
 		t.Helper()
 		_, r, err := npu.Select(context.Background(), m, []npu.Driver{drv}, pref, o, nputest.New(nputest.Small, "cpu"))

@@ -20,7 +20,7 @@ const (
 	checkGrid  = 16
 	checkText  = 16 // tokens before the picture, and after it
 	checkSteps = 8
-	checkRuns  = 2 // the better time counts, so that a first run may compile shaders
+	checkRuns  = 2 // the better time counts, so that a first run may compile shaders or read weights from disk
 )
 
 // golden is the input and the CPU's results and times.
@@ -90,11 +90,14 @@ func newGolden(ctx context.Context, m Model, cpu Delegate) (*golden, error) {
 		for i := range g.vision.Patches {
 			g.vision.Patches[i] = float32(rng.NormFloat64())
 		}
-		start := time.Now()
-		if err := cpu.EncodeVision(ctx, *g.vision, g.embeds); err != nil {
-			return nil, fmt.Errorf("npu: self-check: CPU: %w", err)
+		g.visionTime = math.MaxInt64
+		for range checkRuns {
+			start := time.Now()
+			if err := cpu.EncodeVision(ctx, *g.vision, g.embeds); err != nil {
+				return nil, fmt.Errorf("npu: self-check: CPU: %w", err)
+			}
+			g.visionTime = min(g.visionTime, time.Since(start))
 		}
-		g.visionTime = time.Since(start)
 	} else {
 		for i := range g.embeds {
 			g.embeds[i] = float32(rng.NormFloat64()) * 0.02
@@ -103,9 +106,13 @@ func newGolden(ctx context.Context, m Model, cpu Delegate) (*golden, error) {
 	for range checkSteps {
 		g.steps = append(g.steps, int32(rng.IntN(g.vocab)))
 	}
-	var err error
-	if g.logits, g.decoderTime, err = g.decode(ctx, cpu); err != nil {
-		return nil, fmt.Errorf("npu: self-check: CPU: %w", err)
+	g.decoderTime = math.MaxInt64
+	for range checkRuns {
+		logits, took, err := g.decode(ctx, cpu)
+		if err != nil {
+			return nil, fmt.Errorf("npu: self-check: CPU: %w", err)
+		}
+		g.logits, g.decoderTime = logits, min(g.decoderTime, took)
 	}
 	return g, nil
 }

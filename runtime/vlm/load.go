@@ -2,7 +2,6 @@ package vlm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
@@ -97,24 +96,8 @@ func load(ctx context.Context, text, mmproj *source, o Options) (_ *Engine, err 
 		return nil, err
 	}
 	cpu := &cpu{}
-	if cpu.text, err = qwen2vl.LoadText(text.file, e.pool); err != nil {
+	if cpu.text, err = e.loadText(text, o); err != nil {
 		return nil, fmt.Errorf("vlm: %s: %w", text.name, err)
-	}
-	if e.tok, err = token.FromGGUF(text.file); err != nil {
-		return nil, fmt.Errorf("vlm: %s: %w", text.name, err)
-	}
-	c := cpu.text.Config()
-	if e.tok.Size() > c.VocabSize {
-		return nil, fmt.Errorf("vlm: %s: the tokenizer has %d tokens, the model only %d: the file is damaged", text.name, e.tok.Size(), c.VocabSize)
-	}
-	e.marks = findMarks(e.tok)
-	e.hidden, e.vocab = c.Hidden, c.VocabSize
-	e.info = Info{Name: c.Name, Arch: c.Arch, Quant: quantOf(text.file), ContextLength: c.ContextLength, HasVision: mmproj != nil}
-	if e.info.Name == "" {
-		e.info.Name = strings.TrimSuffix(filepath.Base(text.name), ".gguf")
-	}
-	if o.MaxContext > 0 {
-		e.info.ContextLength = min(o.MaxContext, c.ContextLength)
 	}
 	if mmproj != nil {
 		if cpu.vision, err = qwen2vl.LoadVision(mmproj.file, e.pool); err != nil {
@@ -122,11 +105,6 @@ func load(ctx context.Context, text, mmproj *source, o Options) (_ *Engine, err 
 		}
 		if err := e.joinVision(cpu.vision.Config(), text, mmproj, o); err != nil {
 			return nil, err
-		}
-	}
-	for _, f := range e.files {
-		for _, t := range f.Tensors() {
-			e.info.Params += int64(t.Len())
 		}
 	}
 	if err := ctx.Err(); err != nil {
@@ -137,6 +115,36 @@ func load(ctx context.Context, text, mmproj *source, o Options) (_ *Engine, err 
 	}
 	e.info.LoadTime = time.Since(start)
 	return e, nil
+}
+
+// loadText reads decoder and tokenizer and fills in what the engine knows from them.
+func (e *Engine) loadText(text *source, o Options) (*qwen2vl.Text, error) {
+	m, err := qwen2vl.LoadText(text.file, e.pool)
+	if err != nil {
+		return nil, err
+	}
+	if e.tok, err = token.FromGGUF(text.file); err != nil {
+		return nil, err
+	}
+	c := m.Config()
+	if e.tok.Size() > c.VocabSize {
+		return nil, fmt.Errorf("the tokenizer has %d tokens, the model only %d: the file is damaged", e.tok.Size(), c.VocabSize)
+	}
+	e.marks = findMarks(e.tok)
+	e.hidden, e.vocab = c.Hidden, c.VocabSize
+	e.info = Info{Name: c.Name, Arch: c.Arch, Quant: quantOf(text.file), ContextLength: c.ContextLength}
+	if e.info.Name == "" {
+		e.info.Name = strings.TrimSuffix(filepath.Base(text.name), ".gguf")
+	}
+	if o.MaxContext > 0 {
+		e.info.ContextLength = min(o.MaxContext, c.ContextLength)
+	}
+	for _, f := range e.files {
+		for _, t := range f.Tensors() {
+			e.info.Params += int64(t.Len())
+		}
+	}
+	return m, nil
 }
 
 // checkKinds catches files in each other's place.
@@ -179,7 +187,7 @@ func (e *Engine) joinVision(c qwen2vl.VisionConfig, text, mmproj *source, o Opti
 	}
 	limit(c.MinPixels, c.MaxPixels)
 	limit(o.MinPixels, o.MaxPixels)
-	e.images = p
+	e.images, e.info.HasVision = p, true
 	return nil
 }
 
@@ -256,5 +264,3 @@ func quantOf(f *gguf.File) string {
 	}
 	return best
 }
-
-var errNoVision = errors.New("the model was loaded without its mmproj file, so it can't see: give that file too")

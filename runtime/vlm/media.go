@@ -2,6 +2,7 @@ package vlm
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -21,6 +22,8 @@ type prepared struct {
 }
 
 func (p *prepared) tokens() int { return p.merged[0] * p.merged[1] * p.merged[2] }
+
+var errNoVision = errors.New("the model was loaded without its mmproj file, so it can't see: give that file too")
 
 // prepare checks and preprocesses media; i is its number, for errors.
 func (e *Engine) prepare(m Media, i int) (*prepared, error) {
@@ -53,10 +56,11 @@ func (e *Engine) prepare(m Media, i int) (*prepared, error) {
 	return p, nil
 }
 
-// encode runs the vision encoder: [tokens, hidden].
+// encode runs the vision encoder, [tokens, hidden], and lets go of the patches, which are larger.
 func (e *Engine) encode(ctx context.Context, p *prepared) ([]float32, error) {
 	dst := make([]float32, p.tokens()*e.hidden)
 	err := e.run.EncodeVision(ctx, npu.VisionInput{Patches: p.patches.Data, GridTHW: p.patches.Grid}, dst)
+	p.patches.Data = nil
 	return dst, err
 }
 
