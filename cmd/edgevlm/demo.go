@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -9,6 +10,7 @@ import (
 	"github.com/edgevlm/edgevlm/capture"
 	"github.com/edgevlm/edgevlm/cmd/edgevlm/internal/config"
 	"github.com/edgevlm/edgevlm/demo"
+	"github.com/edgevlm/edgevlm/demo/eval"
 	"github.com/edgevlm/edgevlm/mqtt"
 	"github.com/edgevlm/edgevlm/mqtt/broker"
 	"github.com/edgevlm/edgevlm/quant"
@@ -17,13 +19,28 @@ import (
 )
 
 type demoCmd struct {
-	Once bool `help:"Play every clip once and end."`
+	modelFlags
+	Once bool   `help:"Play every clip once and end."`
+	Eval bool   `help:"Play nothing: measure the model on clips that it has never seen."`
+	N    int    `name:"n" default:"500" placeholder:"N" help:"With --eval: how many clips."`
+	Seed uint64 `default:"1" placeholder:"N" help:"With --eval: which clips."`
+	JSON bool   `name:"json" help:"With --eval: print JSON."`
 }
 
 // demoDevice is the demo's device in the topics.
 const demoDevice = "demo"
 
 func (c *demoCmd) Run(e *env) error {
+	switch {
+	case c.modelFlags.check() != nil:
+		return c.modelFlags.check()
+	case c.N < 1:
+		return usagef("--n %d: give at least 1", c.N)
+	case c.JSON && !c.Eval:
+		return usagef("--json goes with --eval")
+	case c.Eval:
+		return c.evaluate(e)
+	}
 	err := c.play(e)
 	if !c.Once && e.ctx.Err() != nil {
 		fmt.Fprintln(e.stdout)
@@ -41,8 +58,8 @@ func (c *demoCmd) play(e *env) error {
 	}
 	defer b.Close()
 	p := newProgress(e.stderr)
-	eng, err := openModel(e.ctx, config.Model{}, e.options(p))
-	p.clear()
+	eng, err := c.open(e, p)
+	p.stop()
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
@@ -71,18 +88,46 @@ func (c *demoCmd) play(e *env) error {
 	}
 }
 
+// evaluate scores the model on rendered clips; a bar that is missed is a failed
+// check.
+func (c *demoCmd) evaluate(e *env) error {
+	loading := newProgress(e.stderr)
+	eng, err := c.open(e, loading)
+	loading.stop()
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	defer eng.Close()
+	p := newProgress(e.stderr)
+	o := eval.Options{N: c.N, Seed: c.Seed, Progress: func(done, total int) { p.update("clips", int64(done), int64(total)) }}
+	r, err := eval.Run(e.ctx, eng, o)
+	p.stop()
+	if err != nil {
+		return fmt.Errorf("demo: %w", err)
+	}
+	if c.JSON {
+		err = printJSON(e.stdout, r)
+	} else {
+		_, err = fmt.Fprint(e.stdout, r.Table())
+	}
+	if err == nil && !r.Passed() {
+		err = codeError{exitCheck, errors.New("demo: the model misses a bar")}
+	}
+	return err
+}
+
 func printDemoHeader(e *env, info vlm.Info, addr string) {
-	host, port, _ := net.SplitHostPort(addr) // the broker's own address is well formed
+	_, port, _ := net.SplitHostPort(addr) // the broker's own address is well formed
 	fmt.Fprintf(e.stdout, "edgevlm demo: drawn clips, described on this machine, sent to an MQTT broker and received back.\n")
 	fmt.Fprintf(e.stdout, "model   %s, %s weights, %s, on %s (%s)\n", info.Name, count(info.Params), info.Quant, info.Backend, quant.ISA())
-	fmt.Fprintf(e.stdout, "broker  mqtt://%s   listen too: mosquitto_sub -h %s -p %s -v -t 'edgevlm/+/+/description'\n\n", addr, host, port)
+	fmt.Fprintf(e.stdout, "broker  mqtt://%s   listen too: mosquitto_sub -p %s -v -t 'edgevlm/#'\n\n", addr, port)
 }
 
 // pace is how fast clips are shown; capture times stay those of the clip.
 type pace struct{ frame, pause time.Duration }
 
 // newPace plays for a person at a readable speed. --once fits all clips into
-// some 20 seconds on a terminal, and does not wait at all in a pipe.
+// some 10 seconds on a terminal, and does not wait at all in a pipe.
 func newPace(clips []demo.Clip, once, pictures bool) pace {
 	switch {
 	case !once:
@@ -95,8 +140,8 @@ func newPace(clips []demo.Clip, once, pictures bool) pace {
 		frames += len(c.Frames)
 	}
 	return pace{
-		min(150*time.Millisecond, 10*time.Second/time.Duration(max(frames, 1))),
-		min(time.Second, 6*time.Second/time.Duration(max(len(clips), 1))),
+		min(150*time.Millisecond, 6*time.Second/time.Duration(max(frames, 1))),
+		min(time.Second, 4*time.Second/time.Duration(max(len(clips), 1))),
 	}
 }
 

@@ -1,7 +1,8 @@
 // Command edgevlm describes what cameras see, on the board itself, and publishes
 // it over MQTT.
 //
-//	edgevlm demo [--once]                    sample clips, an embedded model and broker
+//	edgevlm demo [--once | --eval [--n N] [--seed S] [--json]] [--model M.gguf --mmproj P.gguf]
+//	        sample clips, an embedded model and broker; --eval measures the model
 //	edgevlm run --config FILE                the daemon
 //	edgevlm check-config --config FILE       what is wrong with a configuration
 //	edgevlm describe [--model M.gguf --mmproj P.gguf] [--prompt T] [--system T]

@@ -68,3 +68,11 @@ func (p *progress) clear() {
 	}
 	p.start, p.drawn = time.Now(), time.Time{}
 }
+
+// stop clears the line for good.
+func (p *progress) stop() {
+	p.clear()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.w = nil
+}
