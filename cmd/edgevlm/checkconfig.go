@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -58,8 +59,5 @@ func printSummary(e *env, path string, c *config.Config) {
 			cam.Name, config.Redact(cam.Source), cam.FPS, cam.Frames(), cam.Publish.Every)
 	}
 	fmt.Fprintf(out, "broker   %s\n", config.Redact(c.MQTT.URL))
-	fmt.Fprintf(out, "spool    %v, in memory\n", c.Spool.MaxBytes)
-	for _, w := range c.Warnings() {
-		fmt.Fprintf(out, "note     %s\n", w)
-	}
+	fmt.Fprintf(out, "spool    %v in %s\n", c.Spool.MaxBytes, cmp.Or(spoolDir(c.Spool), "memory"))
 }

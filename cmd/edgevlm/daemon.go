@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -32,7 +33,7 @@ type model interface {
 type daemon struct {
 	cfg   *config.Config
 	log   *slog.Logger
-	spool *mqtt.MemorySpool
+	spool mqtt.Spool
 	pub   *mqtt.Publisher
 	sd    *systemd.Notifier
 	pulse *modelPulse
@@ -54,16 +55,45 @@ func newDaemon(cfg *config.Config, log *slog.Logger) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	spool := mqtt.NewMemorySpool(int64(cfg.Spool.MaxBytes))
-	pub, err := mqtt.NewPublisher(cfg.MQTT.Config(), topics, spool, log)
+	spool, err := openSpool(cfg.Spool, log)
 	if err != nil {
 		return nil, err
+	}
+	pub, err := mqtt.NewPublisher(cfg.MQTT.Config(), topics, spool, log)
+	if err != nil {
+		return nil, errors.Join(err, spool.Close())
 	}
 	sd := systemd.New(log)
 	return &daemon{
 		cfg: cfg, log: log, spool: spool, pub: pub, sd: sd, pulse: &modelPulse{n: sd}, start: time.Now(),
 		waits: os.Getenv("NOTIFY_SOCKET") != "", missing: map[string]error{}, latency: map[string]time.Duration{},
 	}, nil
+}
+
+// openSpool opens the queue where the configuration says.
+func openSpool(c config.Spool, log *slog.Logger) (mqtt.Spool, error) {
+	dir := spoolDir(c)
+	if dir == "" {
+		log.Warn("the queue is in memory: what the broker has not got is lost when the daemon ends; set spool.dir")
+		return mqtt.NewMemorySpool(int64(c.MaxBytes)), nil
+	}
+	// Not mqtt.OpenSpool's result itself: a nil *DiskSpool is no nil Spool.
+	s, err := mqtt.OpenSpool(mqtt.SpoolConfig{
+		Dir: dir, MaxBytes: int64(c.MaxBytes), MaxAge: c.MaxAge.Std(), Sync: c.SyncEvery(), Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// spoolDir is the queue's folder: the configuration's, else one in systemd's
+// StateDirectory; "" is memory.
+func spoolDir(c config.Spool) string {
+	if state := os.Getenv("STATE_DIRECTORY"); c.Dir == "" && state != "" {
+		return filepath.Join(state, "spool")
+	}
+	return c.Dir
 }
 
 // run loads the model and describes until ctx ends or every camera has. The

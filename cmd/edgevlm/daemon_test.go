@@ -160,6 +160,28 @@ func TestABrokerThatIsAwayAtTheStartGetsWhatWasDescribedMeanwhile(t *testing.T) 
 	mqtttest.Eventually(t, "a clean shutdown says offline", func() bool { return got.Last("edgevlm/gate/availability") == "offline" })
 }
 
+func TestWhatTheBrokerHasNotGotOutlivesTheDaemon(t *testing.T) {
+	addr := mqtttest.FreeAddr(t)
+	cfg := clipConfig(t, "mqtt://"+addr, 4)
+	cfg.Spool.Dir = t.TempDir()
+	if err, log := runDaemon(t.Context(), t, cfg, &fakeModel{}); err != nil {
+		t.Fatalf("%v\n%s", err, log)
+	}
+	b, err := broker.Start(t.Context(), addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	got := mqtttest.Collect(t, b.URL(), "edgevlm/gate/yard/event")
+	if err, log := runDaemon(t.Context(), t, cfg, &fakeModel{}); err != nil {
+		t.Fatalf("%v\n%s", err, log)
+	}
+	mqtttest.Eventually(t, "both lives' events arrive", func() bool { return len(got.Events(t, "edgevlm/gate/yard/event")) == 2 })
+	if e := got.Events(t, "edgevlm/gate/yard/event"); e[0].Seq != 1 || e[1].Seq != 2 || e[0].ID == e[1].ID {
+		t.Errorf("events %+v", e)
+	}
+}
+
 func TestWithoutAnyCameraTheDaemonEndsAndSaysSo(t *testing.T) {
 	cfg := clipConfig(t, "mqtt://"+mqtttest.FreeAddr(t), 1)
 	cfg.Cameras[0].Source = "v4l2:/dev/video-none"

@@ -19,9 +19,6 @@ func (runCmd) Run(e *env) error {
 		return err
 	}
 	log := e.logger(cfg.Log.Level, cfg.Log.Format)
-	for _, w := range cfg.Warnings() {
-		log.Warn(w)
-	}
 	// A terminal that closes or an old reload script must not end the daemon.
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)

@@ -85,11 +85,13 @@ func (m MQTT) Config() mqtt.Config {
 	}
 }
 
-// Spool is the queue between the model and the broker.
+// Spool is the queue between the model and the broker. Without a Dir it is kept
+// in memory.
 type Spool struct {
-	Dir      string `yaml:"dir"`
-	MaxBytes Size   `yaml:"max_bytes"`
-	Sync     string `yaml:"sync"`
+	Dir      string   `yaml:"dir"`
+	MaxBytes Size     `yaml:"max_bytes"`
+	MaxAge   Duration `yaml:"max_age"`
+	Sync     string   `yaml:"sync"`
 }
 
 // Log is what the daemon says on stderr.
@@ -124,13 +126,14 @@ func (c Camera) Frames() int {
 	return max(2, n+n%2)
 }
 
-// Warnings says which keys are accepted but have no effect in this version.
-func (c Config) Warnings() []string {
-	var w []string
-	if c.Spool.Dir != "" {
-		w = append(w, "spool.dir has no effect in this version: the queue is kept in memory and lost when the daemon ends")
+// SyncEvery is how often the spool is synced to disk; 0: before every event counts
+// as kept.
+func (s Spool) SyncEvery() time.Duration {
+	d, err := parseDuration(s.Sync)
+	if err != nil {
+		return 0 // always
 	}
-	return w
+	return d.Std()
 }
 
 // Problem is one thing wrong with a configuration.

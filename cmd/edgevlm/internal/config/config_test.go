@@ -82,7 +82,7 @@ mqtt:
   client_id: me
   tls: { ca_file: a, cert_file: c, key_file: k, server_name: s, insecure: true }
   formats: [json]
-spool: { dir: spool, max_bytes: 1.5MiB, sync: 5s }
+spool: { dir: spool, max_bytes: 1.5MiB, max_age: 24h, sync: 5s }
 log: { level: warn, format: json }
 `))
 	if err != nil {
@@ -103,7 +103,7 @@ log: { level: warn, format: json }
 			URL: "mqtts://gate@broker:8883", Fallback: []string{"mqtt://other"}, User: "gate", PasswordFile: "p", ClientID: "me",
 			TLS: TLS{CAFile: "a", CertFile: "c", KeyFile: "k", ServerName: "s", Insecure: true}, Formats: []string{"json"},
 		},
-		Spool: Spool{Dir: "spool", MaxBytes: 3 << 19, Sync: "5s"},
+		Spool: Spool{Dir: "spool", MaxBytes: 3 << 19, MaxAge: Duration(24 * time.Hour), Sync: "5s"},
 		Log:   Log{Level: "warn", Format: "json"},
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -138,7 +138,7 @@ func TestProblemsNameTheirLineAndWhatToDo(t *testing.T) {
 		{"same name twice", cam + "  - name: yard\n    source: files:y\n", "line 5: `cameras[1].name` `yard` is taken"},
 		{"reserved name", "device: gate\ncameras:\n  - name: stats\n    source: files:x\n", "line 3: `cameras[0].name` is wrong: name \"stats\" is a topic of the device itself"},
 		{"size", cam + "spool: { max_bytes: lots }\n", "line 5: `spool.max_bytes`: `lots` is not a size; write it like 256MiB"},
-		{"small size", cam + "spool: { max_bytes: 1KiB }\n", "line 5: `spool.max_bytes` is 1KiB; give at least 64KiB"},
+		{"small size", cam + "spool: { max_bytes: 1KiB }\n", "line 5: `spool.max_bytes` is 1KiB; give at least 1MiB"},
 		{"password in URL", cam + "mqtt: { url: mqtt://u:secret@h }\n", "line 5: `mqtt.url` holds a password; put it into a file"},
 		{"URL scheme", cam + "mqtt: { url: http://h }\n", "line 5: `mqtt.url` is wrong: url http://h: unknown scheme: use mqtt://"},
 		{"format", cam + "mqtt: { formats: [xml] }\n", "line 5: `mqtt.formats` is wrong: formats: \"xml\" is not known"},

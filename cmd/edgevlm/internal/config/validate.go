@@ -56,7 +56,8 @@ func (c *Config) validate(d *decoder) {
 		names[cam.Name] = true
 	}
 	c.MQTT.validate(d)
-	d.check(c.Spool.MaxBytes >= 64<<10, "spool.max_bytes", "is %v; give at least 64KiB", c.Spool.MaxBytes)
+	d.check(c.Spool.MaxBytes >= 1<<20, "spool.max_bytes", "is %v; give at least 1MiB", c.Spool.MaxBytes)
+	d.check(c.Spool.MaxAge >= 0, "spool.max_age", "must not be negative")
 	if c.Spool.Sync != "always" {
 		s, err := parseDuration(c.Spool.Sync)
 		d.check(err == nil && s > 0, "spool.sync", "must be always or a duration like 5s")
