@@ -65,10 +65,20 @@ func runChild(ctx context.Context, argv []string, log *slog.Logger, read func(io
 	killGroup(cmd) // before Wait: until then the group's number can't belong to another
 	waitErr := cmd.Wait()
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return &stoppedError{ctx.Err(), lines.last()}
 	}
 	return childError(readErr, waitErr, lines.last())
 }
+
+// stoppedError says that a child was stopped, and what it had said last: a camera program that hangs often says why.
+type stoppedError struct {
+	err  error
+	last string
+}
+
+func (e *stoppedError) Error() string { return e.err.Error() }
+
+func (e *stoppedError) Unwrap() error { return e.err }
 
 // errChildEnded says that a child ended by itself with status 0.
 var errChildEnded = errors.New("ended")

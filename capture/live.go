@@ -125,6 +125,10 @@ func (l *live) once(ctx context.Context) error {
 		l.emit(f)
 	})
 	if errors.Is(context.Cause(ctx), errStall) {
+		var stopped *stoppedError
+		if errors.As(err, &stopped) && stopped.last != "" {
+			return fmt.Errorf("no frame for %v; it last said: %s", limit, stopped.last)
+		}
 		return fmt.Errorf("no frame for %v; is the camera on and reachable", limit)
 	}
 	if err == nil {

@@ -97,6 +97,21 @@ func TestASessionThatStallsIsEnded(t *testing.T) {
 	})
 }
 
+func TestAChildThatHangsIsQuoted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		why := make(chan error, 100)
+		l := newLive(Spec{OnState: func(_ bool, err error) { why <- err }}, liveConfig{name: "test",
+			session: func(ctx context.Context, _ func(Frame)) error {
+				<-ctx.Done()
+				return &stoppedError{ctx.Err(), "sensor timed out"}
+			}})
+		if err := <-why; !strings.Contains(err.Error(), "no frame for 20s; it last said: sensor timed out") {
+			t.Error(err)
+		}
+		l.Close()
+	})
+}
+
 func TestASlowReaderOfALiveSourceGetsTheNewestFrame(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLive(Spec{}, liveConfig{name: "test", session: func(ctx context.Context, emit func(Frame)) error {
