@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
+	"regexp"
 	"time"
 
 	"github.com/edgevlm/edgevlm/runtime/vlm"
@@ -60,11 +62,22 @@ func orEmpty[T any](s []T) []T {
 	return s
 }
 
+// printJSON prints v indented, but lists of numbers each on one line: token ids
+// would fill screens.
 func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	// A raw line break never stands inside a JSON string.
+	numbers := regexp.MustCompile(`\[\n[\s\d,.eE+\-\[\]]*\]`)
+	_, err := w.Write(numbers.ReplaceAllFunc(b.Bytes(), func(list []byte) []byte {
+		return bytes.ReplaceAll(bytes.Join(bytes.Fields(list), nil), []byte{','}, []byte(", "))
+	}))
+	return err
 }
 
 // generateTo runs one request and prints it: JSON, or the text, which a terminal
