@@ -27,6 +27,70 @@ type Matrix struct {
 // memory of the matrix's own, and data isn't touched afterwards; F32, F16 and BF16 are read from data, which must stay as
 // it is while the matrix is in use. An infinity or NaN among the scales or the weights is an error.
 func NewMatrix(t Type, data []byte, rows, cols int) (*Matrix, error) {
+	m, err := newMatrix(t, rows, cols)
+	if err == nil {
+		err = m.check(data)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if m.layout == layoutNone {
+		m.raw = data
+		return m, nil
+	}
+	var free func([]byte)
+	m.packed, free = allocate(m.packedBytes())
+	if free != nil {
+		runtime.AddCleanup(m, free, m.packed)
+	}
+	repack(m.layout, t, m.packed, data, rows, cols)
+	return m, nil
+}
+
+// PackedBytes is the memory that NewMatrix repacks weights into, 0 for types that it uses as they are and for shapes that
+// it refuses.
+func PackedBytes(t Type, rows, cols int) int {
+	m, err := newMatrix(t, rows, cols)
+	if err != nil || m.layout == layoutNone {
+		return 0
+	}
+	return m.packedBytes()
+}
+
+// PackingVersion changes whenever repacked weights do: memory that Pack filled under another version is no use.
+const PackingVersion = 1
+
+// Pack repacks weights as NewMatrix does, into packed, which has PackedBytes bytes.
+func Pack(packed []byte, t Type, data []byte, rows, cols int) error {
+	m, err := newMatrix(t, rows, cols)
+	if err == nil {
+		err = m.check(data)
+	}
+	if err != nil {
+		return err
+	}
+	if m.layout == layoutNone || len(packed) != m.packedBytes() {
+		return fmt.Errorf("quant: %d bytes can't hold a repacked [%d, %d] matrix of %v", len(packed), rows, cols, t)
+	}
+	repack(m.layout, t, packed, data, rows, cols)
+	return nil
+}
+
+// PackedMatrix is the matrix of weights that Pack put into packed, which must stay as it is while the matrix is in use.
+func PackedMatrix(packed []byte, t Type, rows, cols int) (*Matrix, error) {
+	m, err := newMatrix(t, rows, cols)
+	if err != nil {
+		return nil, err
+	}
+	if m.layout == layoutNone || len(packed) != m.packedBytes() {
+		return nil, fmt.Errorf("quant: %d bytes aren't a repacked [%d, %d] matrix of %v", len(packed), rows, cols, t)
+	}
+	m.packed = packed
+	return m, nil
+}
+
+// newMatrix is a matrix without weights.
+func newMatrix(t Type, rows, cols int) (*Matrix, error) {
 	if err := startISA(); err != nil {
 		return nil, err
 	}
@@ -36,28 +100,31 @@ func NewMatrix(t Type, data []byte, rows, cols int) (*Matrix, error) {
 	if rows < 1 || cols < 1 || cols%t.BlockLen() != 0 {
 		return nil, fmt.Errorf("quant: [%d, %d] is no shape for %v, whose rows are whole blocks of %d", rows, cols, t, t.BlockLen())
 	}
-	row := t.RowBytes(cols)
-	if row == 0 || rows > math.MaxInt/row || len(data) != rows*row {
-		return nil, fmt.Errorf("quant: %d bytes aren't a [%d, %d] matrix of %v", len(data), rows, cols, t)
-	}
-	if b := checkWeights(t, data); b >= 0 {
-		at := b * t.BlockLen()
-		return nil, fmt.Errorf("quant: NaN or infinity at row %d, column %d: the file is damaged or badly converted", at/cols, at%cols)
+	// Repacked weights take at most twice the bytes, and eight rows at least.
+	if row := t.RowBytes(cols); row == 0 || rows > (math.MaxInt>>4)/row-groupRows {
+		return nil, fmt.Errorf("quant: a [%d, %d] matrix of %v is too large", rows, cols, t)
 	}
 	m := &Matrix{typ: t, rows: rows, cols: cols, layout: layoutOf(t)}
-	if m.layout == layoutNone {
-		m.raw = data
-		return m, nil
+	if m.layout != layoutNone {
+		m.nb = cols / blockLen
 	}
-	m.nb = cols / blockLen
-	groups := (rows + groupRows - 1) / groupRows
-	var free func([]byte)
-	m.packed, free = allocate(groups * m.nb / m.layout.blocks() * m.layout.groupBytes())
-	if free != nil {
-		runtime.AddCleanup(m, free, m.packed)
-	}
-	repack(m.layout, t, m.packed, data, rows, cols)
 	return m, nil
+}
+
+func (m *Matrix) packedBytes() int {
+	return (m.rows + groupRows - 1) / groupRows * m.nb / m.layout.blocks() * m.layout.groupBytes()
+}
+
+// check says whether data can be m's weights.
+func (m *Matrix) check(data []byte) error {
+	if len(data) != m.rows*m.typ.RowBytes(m.cols) {
+		return fmt.Errorf("quant: %d bytes aren't a [%d, %d] matrix of %v", len(data), m.rows, m.cols, m.typ)
+	}
+	if b := checkWeights(m.typ, data); b >= 0 {
+		at := b * m.typ.BlockLen()
+		return fmt.Errorf("quant: NaN or infinity at row %d, column %d: the file is damaged or badly converted", at/m.cols, at%m.cols)
+	}
+	return nil
 }
 
 // Rows is the length of an output vector.
