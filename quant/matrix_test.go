@@ -238,7 +238,7 @@ func TestNewMatrixRefusesWhatItCantMultiply(t *testing.T) {
 		{"part of a block", Q4_0, make([]byte, 18), 1, 31, "whole blocks of 32"},
 		{"too few bytes", Q4_0, make([]byte, 17), 1, 32, "17 bytes"},
 		{"no rows", F32, nil, 0, 32, "[0, 32]"},
-		{"size overflow", F32, make([]byte, 16), math.MaxInt / 4, 4, "16 bytes"},
+		{"size overflow", F32, make([]byte, 16), math.MaxInt / 4, 4, "too large"},
 		{"NaN scale", Q4_0, nan, 2, 32, "row 1, column 0"},
 	} {
 		_, err := NewMatrix(c.t, c.data, c.rows, c.cols)
