@@ -59,14 +59,14 @@ func (a *activation) quantize(x []float32) {
 	a.s = a.d * float32(sum)
 }
 
-// quantizeRow fills dst, one block per 32 values; the last block is padded with zeros.
+// quantizeRow fills dst from x, whose last blocks may be partly or wholly missing: zeros.
 func quantizeRow(q func([]activation, []float32), dst []activation, x []float32) {
 	whole := len(x) / blockLen
 	q(dst[:whole], x[:whole*blockLen])
-	if whole < len(dst) {
+	for i := whole; i < len(dst); i++ {
 		var pad [blockLen]float32
-		copy(pad[:], x[whole*blockLen:])
-		dst[whole].quantize(pad[:])
+		copy(pad[:], x[min(len(x), i*blockLen):])
+		dst[i].quantize(pad[:])
 	}
 }
 

@@ -8,3 +8,5 @@
 // return the same bits on every instruction set; the float32 ones agree within rounding. No result depends on the
 // number of threads, nor on how many rows of activations are multiplied at once.
 package quant
+
+//go:generate go run ./internal/gen

@@ -1,7 +1,5 @@
 package quant
 
-//go:generate go run ./internal/gen
-
 //go:noescape
 func gemvQ4_0AVX2(w []byte, a []activation, out []float32)
 

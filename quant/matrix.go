@@ -17,7 +17,7 @@ type Runner interface {
 type Matrix struct {
 	typ        Type
 	rows, cols int
-	nb         int // blocks of 32 a row, for a repacked matrix
+	nb         int // blocks of 32 a row, for a repacked matrix; the last may be padded
 	layout     layout
 	raw        []byte // row-major as in the file; nil once repacked
 	packed     []byte // see layout
@@ -38,11 +38,7 @@ func NewMatrix(t Type, data []byte, rows, cols int) (*Matrix, error) {
 		m.raw = data
 		return m, nil
 	}
-	var free func([]byte)
-	m.packed, free = allocate(m.packedBytes())
-	if free != nil {
-		runtime.AddCleanup(m, free, m.packed)
-	}
+	m.allocate()
 	repack(m.layout, t, m.packed, data, rows, cols)
 	return m, nil
 }
@@ -112,7 +108,19 @@ func newMatrix(t Type, rows, cols int) (*Matrix, error) {
 }
 
 func (m *Matrix) packedBytes() int {
-	return (m.rows + groupRows - 1) / groupRows * m.nb / m.layout.blocks() * m.layout.groupBytes()
+	return m.rowGroups() * m.nb / m.layout.blocks() * m.layout.groupBytes()
+}
+
+// rowGroups is the number of 8-row groups.
+func (m *Matrix) rowGroups() int { return (m.rows + groupRows - 1) / groupRows }
+
+// allocate gives the matrix zeroed memory for its packed weights, which lives as long as the matrix.
+func (m *Matrix) allocate() {
+	var free func([]byte)
+	m.packed, free = allocate(m.packedBytes())
+	if free != nil {
+		runtime.AddCleanup(m, free, m.packed)
+	}
 }
 
 // check says whether data can be m's weights.
@@ -149,7 +157,13 @@ func (m *Matrix) Row(dst []float32, i int) {
 		dequantize(m.typ, dst, m.raw[i*n:][:n])
 		return
 	}
-	unpackRow(m.layout, dst, m.groups(i/groupRows), i%groupRows)
+	if wide := m.nb * blockLen; wide > m.cols {
+		whole := make([]float32, wide)
+		unpackRow(m.layout, whole, m.groups(i/groupRows), i%groupRows)
+		copy(dst, whole)
+	} else {
+		unpackRow(m.layout, dst, m.groups(i/groupRows), i%groupRows)
+	}
 	runtime.KeepAlive(m)
 }
 

@@ -79,10 +79,9 @@ func oracle(m *Matrix, x []float32, n int) []float64 {
 		in[i] = float64(v)
 	}
 	if m.layout != layoutNone {
-		nb := m.cols / blockLen
-		a := make([]activation, nb)
+		a := make([]activation, m.nb)
 		for c := range n {
-			quantizeActivations(a, x[c*m.cols:])
+			quantizeRow(quantizeActivations, a, x[c*m.cols:][:m.cols])
 			for i := range m.cols {
 				in[c*m.cols+i] = float64(a[i/blockLen].d) * float64(a[i/blockLen].q[i%blockLen])
 			}
@@ -245,6 +244,30 @@ func TestNewMatrixRefusesWhatItCantMultiply(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), c.say) {
 			t.Errorf("%s: %v, want one that says %q", c.why, err, c.say)
 		}
+	}
+}
+
+// An odd width, Qwen2.5-VL's 3420 say, is padded with zeros.
+func TestFloatWeightsTurnIntoBlocksAtLoad(t *testing.T) {
+	eachISA(t, func(t *testing.T) {
+		for _, ty := range []Type{Q8_0, Q4_0, Q4_K} {
+			for _, cols := range []int{3420, 256, 7} {
+				rng := rand.New(rand.NewPCG(4, uint64(cols)))
+				rows, n := 21, 6
+				m, err := NewMatrixAs(ty, F16, randomWeights(rng, F16, rows, cols), rows, cols, goroutines(2))
+				if err != nil {
+					t.Fatal(err)
+				}
+				x, out := randomFloats(rng, n*cols), make([]float32, n*rows)
+				m.Mul(out, x, n, nil)
+				if e := nmse(out, oracle(m, x, n)); !(e < 1e-10) {
+					t.Errorf("%v, %d columns: NMSE %g", ty, cols, e)
+				}
+			}
+		}
+	})
+	if _, err := NewMatrixAs(F16, F32, make([]byte, 16), 1, 4, nil); err == nil {
+		t.Error("F32 as F16 was accepted")
 	}
 }
 

@@ -110,7 +110,7 @@ func (m *Matrix) mulInt(out, x []float32, n int, r Runner) {
 	units := (n + max(1, ik.tile) - 1) / max(1, ik.tile)
 	run(r, units, max(1, 16384/(m.cols*max(1, ik.tile))), prepare)
 
-	groups := (m.rows + groupRows - 1) / groupRows
+	groups := m.rowGroups()
 	size := gemmGroups
 	if tiles == 0 {
 		size = max(1, gemvChunkBytes/(nb/m.layout.blocks()*m.layout.groupBytes()))
