@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 
-	"github.com/edgevlm/edgevlm/quant"
 	"github.com/edgevlm/edgevlm/runtime/compute"
 )
 
@@ -138,7 +137,7 @@ func (m *Text) attend(sc *textScratch, l *textLayer, layer int, parts []part, n 
 		compute.AttendSpans(sc.att[o:], qd, sc.q[o:], qd, b.n, group, c.HeadDim, scale, b.first, b.spans)
 	})
 	l.o.mul(sc.h, sc.att, n, m.pool)
-	compute.Add(sc.x[:n*c.Hidden], sc.h[:n*c.Hidden])
+	add(sc.x, sc.h, n, c.Hidden, m.pool)
 }
 
 // feedForward adds a layer's MLP to sc.x.
@@ -149,7 +148,7 @@ func (m *Text) feedForward(sc *textScratch, l *textLayer, n int) {
 	f := m.c.FFN
 	eachRows(m.pool, n, f*4, func(lo, hi int) { compute.SiLUMul(sc.gate[lo*f:hi*f], sc.up[lo*f:hi*f]) })
 	l.down.mul(sc.h, sc.gate, n, m.pool)
-	compute.Add(sc.x[:n*m.c.Hidden], sc.h[:n*m.c.Hidden])
+	add(sc.x, sc.h, n, m.c.Hidden, m.pool)
 }
 
 // keepLast moves the rows whose logits are wanted to the front of the chunk.
@@ -194,11 +193,18 @@ func (m *Text) rmsNorm(dst, x, w []float32, n int) {
 }
 
 // mul computes out [n, rows] = x W^T + b.
-func (l *linear) mul(out, x []float32, n int, r quant.Runner) {
+func (l *linear) mul(out, x []float32, n int, p *compute.Pool) {
 	rows := l.w.Rows()
 	out = out[:n*rows]
-	l.w.Mul(out, x[:n*l.w.Cols()], n, r)
-	compute.AddBias(out, l.b, n)
+	l.w.Mul(out, x[:n*l.w.Cols()], n, p)
+	if l.b != nil {
+		eachRows(p, n, rows, func(lo, hi int) { compute.AddBias(out[lo*rows:hi*rows], l.b, hi-lo) })
+	}
+}
+
+// add adds x to dst, [n, d] both.
+func add(dst, x []float32, n, d int, p *compute.Pool) {
+	eachRows(p, n, d, func(lo, hi int) { compute.Add(dst[lo*d:hi*d], x[lo*d:hi*d]) })
 }
 
 // rowWork is how many operations are worth a chunk of their own on another thread.

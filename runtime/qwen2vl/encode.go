@@ -13,13 +13,16 @@ const (
 	visionRows = 512
 	// visionQueries is how many query rows one block of attention has.
 	visionQueries = 64
-	// maxPatches bounds the patches of one Encode; the memory grows with those of one temporal patch.
-	maxPatches = 1 << 22
+	// maxPatches bounds the patches of one temporal patch, with which the memory grows: some 13 megapixels.
+	maxPatches = 1 << 16
+	// maxTemporal bounds the temporal patches of one Encode.
+	maxTemporal = 1 << 20
 )
 
 // visionScratch is the working memory of one Encode.
 type visionScratch struct {
-	x, v, kt  []float32 // of a group of temporal patches [rows, Embed]; kt per temporal patch and head [head size, patches]
+	x         []float32 // of a group of temporal patches [rows, Embed]
+	kt, v     []float32 // per temporal patch and head: keys [head size, stride], values [patches, head size]
 	h, q, att []float32 // of a block of rows [visionRows, Embed]
 	ffn       []float32 // [visionRows, FFN]
 	cos, sin  []float32 // [patches of a temporal patch, head size/2]
@@ -36,8 +39,8 @@ func (v *Vision) Encode(ctx context.Context, patches []float32, grid GridTHW, ds
 	switch m := c.MergeSize; {
 	case t < 1 || h < 1 || w < 1 || h%m != 0 || w%m != 0:
 		return fmt.Errorf("qwen2vl: encode: grid %v must be positive, its height and width multiples of %d", grid, m)
-	case t > maxPatches || h > maxPatches || w > maxPatches || h*w > maxPatches || t > maxPatches/(h*w):
-		return fmt.Errorf("qwen2vl: encode: grid %v has more than %d patches: scale the image down", grid, maxPatches)
+	case t > maxTemporal || h > maxPatches || w > maxPatches || h*w > maxPatches:
+		return fmt.Errorf("qwen2vl: encode: grid %v is larger than %d times %d patches: scale the image down", grid, maxTemporal, maxPatches)
 	case len(patches) != t*h*w*c.PatchLen():
 		return fmt.Errorf("qwen2vl: encode: %d values for grid %v, want %d", len(patches), grid, t*h*w*c.PatchLen())
 	case len(dst) != t*h*w/(m*m)*c.OutDim:
@@ -64,7 +67,7 @@ func (v *Vision) Encode(ctx context.Context, patches []float32, grid GridTHW, ds
 func (v *Vision) encode(ctx context.Context, sc *visionScratch, patches []float32, n, k int, dst []float32) error {
 	c := &v.c
 	rows := n * k
-	sc.x, sc.v, sc.kt = sized(sc.x, rows*c.Embed), sized(sc.v, rows*c.Embed), sized(sc.kt, rows*c.Embed)
+	sc.x, sc.v, sc.kt = sized(sc.x, rows*c.Embed), sized(sc.v, rows*c.Embed), sized(sc.kt, stride(n)*k*c.Embed)
 	b := min(rows, visionRows)
 	sc.h, sc.q, sc.att, sc.ffn = sized(sc.h, b*c.Embed), sized(sc.q, b*c.Embed), sized(sc.att, b*c.Embed), sized(sc.ffn, b*c.FFN)
 	err := v.eachBlock(ctx, rows, func(lo, hi int) {
@@ -121,21 +124,33 @@ func (v *Vision) angles(sc *visionScratch, h, w int) {
 	}
 }
 
-// keysValues computes keys and values of rows [lo, hi); the keys of a temporal patch are stored transposed.
+// stride is the distance of the transposed keys' rows: an odd multiple of a cache line, since powers of two would all
+// fall into the same few sets of the cache.
+func stride(n int) int { return (n+15)/16*16 | 16 }
+
+// keysValues computes keys and values of rows [lo, hi) and stores them head by head, as attention reads them.
 func (v *Vision) keysValues(sc *visionScratch, l *visionLayer, n, lo, hi int) {
 	d := v.c.Embed
+	hd, ld := d/v.c.Heads, stride(n)
 	v.layerNorm(sc.h, sc.x[lo*d:hi*d], l.ln1, hi-lo)
 	l.k.mul(sc.q, sc.h, hi-lo, v.pool)
-	l.v.mul(sc.v[lo*d:], sc.h, hi-lo, v.pool)
+	l.v.mul(sc.att, sc.h, hi-lo, v.pool)
 	eachRows(v.pool, hi-lo, d*8, func(a, b int) {
 		v.rotate(sc, sc.q, n, lo, a, b)
+		for r := a; r < b; r++ {
+			row := lo + r
+			to := sc.v[row/n*n*d+row%n*hd:]
+			for o := 0; o < d; o += hd {
+				copy(to[o*n:o*n+hd], sc.att[r*d+o:])
+			}
+		}
 		for a < b {
 			// Eight rows at a time write eight neighbours of each transposed row.
 			row := lo + a
 			e := min(b, a+8, a+n-row%n)
-			kt := sc.kt[row/n*n*d:]
+			kt := sc.kt[row/n*ld*d+row%n:]
 			for i := range d {
-				to := kt[i*n+row%n:][:e-a]
+				to := kt[i*ld:][:e-a]
 				for j := range to {
 					to[j] = sc.q[(a+j)*d+i]
 				}
@@ -148,7 +163,7 @@ func (v *Vision) keysValues(sc *visionScratch, l *visionLayer, n, lo, hi int) {
 // attend adds the attention of rows [lo, hi) to sc.x.
 func (v *Vision) attend(sc *visionScratch, l *visionLayer, n, lo, hi int) {
 	d := v.c.Embed
-	hd := d / v.c.Heads
+	hd, ld := d/v.c.Heads, stride(n)
 	v.layerNorm(sc.h, sc.x[lo*d:hi*d], l.ln1, hi-lo)
 	l.q.mul(sc.q, sc.h, hi-lo, v.pool)
 	eachRows(v.pool, hi-lo, d*4, func(a, b int) { v.rotate(sc, sc.q, n, lo, a, b) })
@@ -161,12 +176,12 @@ func (v *Vision) attend(sc *visionScratch, l *visionLayer, n, lo, hi int) {
 	scale := float32(1 / math.Sqrt(float64(hd)))
 	v.pool.Do(len(sc.blocks)*v.c.Heads, func(i int) {
 		b, head := sc.blocks[i/v.c.Heads], i%v.c.Heads
-		t := b[0] / n * n * d // of the temporal patch
+		t := b[0] / n * d // rows of the temporal patches before
 		o := (b[0]-lo)*d + head*hd
-		compute.Attend(sc.att[o:], d, sc.q[o:], d, sc.kt[t+head*hd*n:], n, sc.v[t+head*hd:], d, b[1]-b[0], n, hd, scale)
+		compute.Attend(sc.att[o:], d, sc.q[o:], d, sc.kt[(t+head*hd)*ld:], ld, sc.v[(t+head*hd)*n:], hd, b[1]-b[0], n, hd, scale)
 	})
 	l.o.mul(sc.h, sc.att, hi-lo, v.pool)
-	compute.Add(sc.x[lo*d:hi*d], sc.h[:(hi-lo)*d])
+	add(sc.x[lo*d:], sc.h, hi-lo, d, v.pool)
 }
 
 // feedForward adds the MLP of rows [lo, hi) to sc.x.
@@ -182,7 +197,7 @@ func (v *Vision) feedForward(sc *visionScratch, l *visionLayer, lo, hi int) {
 		}
 	})
 	l.ffnDown.mul(sc.h, sc.ffn, hi-lo, v.pool)
-	compute.Add(sc.x[lo*d:hi*d], sc.h[:(hi-lo)*d])
+	add(sc.x[lo*d:], sc.h, hi-lo, d, v.pool)
 }
 
 // merge joins each merge group to one vector and projects it to the decoder's size.

@@ -139,7 +139,9 @@ func TestWrongFilesAreExplained(t *testing.T) {
 		{"no embedding", text, false, func(e *edit) { e.remove("token_embd.weight") }, []string{"token_embd.weight"}},
 		{"missing tensor", text, false, func(e *edit) { e.remove("blk.1.ffn_up.weight") }, []string{"blk.1.ffn_up.weight is missing"}},
 		{"wrong shape", text, false, func(e *edit) { e.set("qwen2vl.feed_forward_length", uint32(128)) }, []string{"blk.0.ffn_gate.weight", "[96 64]", "[128 64]"}},
-		{"wrong bias", text, false, func(e *edit) { *e.tensor("blk.0.attn_q.bias") = gguf.Tensor{Name: "blk.0.attn_q.bias", Shape: []int{1}, Data: make([]byte, 4)} }, []string{"blk.0.attn_q.bias"}},
+		{"wrong bias", text, false, func(e *edit) {
+			*e.tensor("blk.0.attn_q.bias") = gguf.Tensor{Name: "blk.0.attn_q.bias", Shape: []int{1}, Data: make([]byte, 4)}
+		}, []string{"blk.0.attn_q.bias"}},
 		{"nan", text, false, func(e *edit) {
 			e.floats(t, "blk.1.ffn_norm.weight", func(x []float32) []float32 { x[3] = float32(math.NaN()); return x })
 		}, []string{"blk.1.ffn_norm.weight", "element 3", "NaN"}},

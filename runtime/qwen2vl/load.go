@@ -134,7 +134,11 @@ func (l *loader) matrix(name string, rows, cols int) *quant.Matrix {
 	if !ok {
 		return nil
 	}
-	return l.newMatrix(name, t.Type, t.Data, rows, cols)
+	m := l.newMatrix(name, t.Type, t.Data, rows, cols)
+	if quant.PackedBytes(t.Type, rows, cols) > 0 {
+		l.f.Evict(t) // the matrix has its own copy: one is enough in memory
+	}
+	return m
 }
 
 func (l *loader) newMatrix(name string, t quant.Type, data []byte, rows, cols int) *quant.Matrix {
