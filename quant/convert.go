@@ -16,42 +16,100 @@ func NewMatrixAs(t, from Type, data []byte, rows, cols int, r Runner) (*Matrix, 
 	if t == from {
 		return NewMatrix(t, data, rows, cols)
 	}
-	source, err := NewMatrix(from, data, rows, cols)
+	m, err := newPadded(t, rows, cols)
 	if err != nil {
 		return nil, err
 	}
-	l := layoutOf(t)
-	if l == layoutNone {
-		return nil, fmt.Errorf("quant: can't turn %v into %v at load: quantize the file", from, t)
+	m.allocate()
+	if err := m.fill(from, data, r); err != nil {
+		return nil, err
 	}
-	wide := (cols + t.BlockLen() - 1) / t.BlockLen() * t.BlockLen()
-	m, err := newMatrix(t, rows, wide)
+	return m, nil
+}
+
+// PackingVersion changes whenever repacked weights do: memory that Pack filled under another version is no use.
+const PackingVersion = 1
+
+// PackedBytes is the memory that weights of type t take once repacked, 0 for types that are used as they are and for
+// shapes that can't be.
+func PackedBytes(t Type, rows, cols int) int {
+	m, err := newPadded(t, rows, cols)
+	if err != nil {
+		return 0
+	}
+	return m.packedBytes()
+}
+
+// Pack is NewMatrixAs into memory of the caller's, of PackedBytes(t, rows, cols) bytes, all zero.
+func Pack(packed []byte, t, from Type, data []byte, rows, cols int) error {
+	m, err := PackedMatrix(packed, t, rows, cols)
+	if err != nil {
+		return err
+	}
+	return m.fill(from, data, nil)
+}
+
+// PackedMatrix is the matrix of weights that Pack put into packed, which must stay as it is while the matrix is in use.
+func PackedMatrix(packed []byte, t Type, rows, cols int) (*Matrix, error) {
+	m, err := newPadded(t, rows, cols)
+	if err != nil {
+		return nil, err
+	}
+	if len(packed) != m.packedBytes() {
+		return nil, fmt.Errorf("quant: %d bytes aren't a repacked [%d, %d] matrix of %v", len(packed), rows, cols, t)
+	}
+	m.packed = packed
+	return m, nil
+}
+
+// newPadded is a matrix of a type that is repacked, without weights, its rows padded to whole blocks.
+func newPadded(t Type, rows, cols int) (*Matrix, error) {
+	if layoutOf(t) == layoutNone {
+		return nil, fmt.Errorf("quant: %v isn't repacked: quantize the file", t)
+	}
+	m, err := newMatrix(t, rows, (cols+t.BlockLen()-1)/t.BlockLen()*t.BlockLen())
 	if err != nil {
 		return nil, err
 	}
 	m.cols = cols
-	m.allocate()
+	return m, nil
+}
+
+// fill repacks weights into m's memory, by way of Quantize where they are of another type.
+func (m *Matrix) fill(from Type, data []byte, r Runner) error {
+	source, err := newMatrix(from, m.rows, m.cols)
+	if err == nil {
+		err = source.check(data)
+	}
+	if err != nil {
+		return err
+	}
+	if from == m.typ {
+		repack(m.layout, m.typ, m.packed, data, m.rows, m.cols)
+		return nil
+	}
 	if r == nil {
 		r = serial{}
 	}
-	size, row := m.packedBytes()/m.rowGroups(), t.RowBytes(wide)
+	wide := m.nb * blockLen
+	size, to, in := m.packedBytes()/m.rowGroups(), m.typ.RowBytes(wide), from.RowBytes(m.cols)
 	errs := make([]error, m.rowGroups())
 	r.Do(m.rowGroups(), func(g int) {
-		weights, encoded := make([]float32, wide), make([]byte, groupRows*row)
-		live := min(groupRows, rows-g*groupRows)
+		weights, encoded := make([]float32, wide), make([]byte, groupRows*to)
+		live := min(groupRows, m.rows-g*groupRows)
 		for i := range live {
-			source.Row(weights[:cols], g*groupRows+i)
-			if errs[g] = Quantize(t, encoded[i*row:][:row], weights); errs[g] != nil {
+			dequantize(from, weights[:m.cols], data[(g*groupRows+i)*in:][:in])
+			if errs[g] = Quantize(m.typ, encoded[i*to:][:to], weights); errs[g] != nil {
 				return
 			}
 		}
-		repack(l, t, m.packed[g*size:][:size], encoded, live, wide)
+		repack(m.layout, m.typ, m.packed[g*size:][:size], encoded, live, wide)
 	})
-	runtime.KeepAlive(source)
+	runtime.KeepAlive(m)
 	for _, err := range errs {
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return m, nil
+	return nil
 }

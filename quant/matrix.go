@@ -43,48 +43,6 @@ func NewMatrix(t Type, data []byte, rows, cols int) (*Matrix, error) {
 	return m, nil
 }
 
-// PackedBytes is the memory that NewMatrix repacks weights into, 0 for types that it uses as they are and for shapes that
-// it refuses.
-func PackedBytes(t Type, rows, cols int) int {
-	m, err := newMatrix(t, rows, cols)
-	if err != nil || m.layout == layoutNone {
-		return 0
-	}
-	return m.packedBytes()
-}
-
-// PackingVersion changes whenever repacked weights do: memory that Pack filled under another version is no use.
-const PackingVersion = 1
-
-// Pack repacks weights as NewMatrix does, into packed, which has PackedBytes bytes.
-func Pack(packed []byte, t Type, data []byte, rows, cols int) error {
-	m, err := newMatrix(t, rows, cols)
-	if err == nil {
-		err = m.check(data)
-	}
-	if err != nil {
-		return err
-	}
-	if m.layout == layoutNone || len(packed) != m.packedBytes() {
-		return fmt.Errorf("quant: %d bytes can't hold a repacked [%d, %d] matrix of %v", len(packed), rows, cols, t)
-	}
-	repack(m.layout, t, packed, data, rows, cols)
-	return nil
-}
-
-// PackedMatrix is the matrix of weights that Pack put into packed, which must stay as it is while the matrix is in use.
-func PackedMatrix(packed []byte, t Type, rows, cols int) (*Matrix, error) {
-	m, err := newMatrix(t, rows, cols)
-	if err != nil {
-		return nil, err
-	}
-	if m.layout == layoutNone || len(packed) != m.packedBytes() {
-		return nil, fmt.Errorf("quant: %d bytes aren't a repacked [%d, %d] matrix of %v", len(packed), rows, cols, t)
-	}
-	m.packed = packed
-	return m, nil
-}
-
 // newMatrix is a matrix without weights.
 func newMatrix(t Type, rows, cols int) (*Matrix, error) {
 	if err := startISA(); err != nil {

@@ -26,7 +26,7 @@ func TestPackedMatrixMultipliesLikeNewMatrix(t *testing.T) {
 			t.Fatal(err)
 		}
 		packed := aligned(PackedBytes(ty, rows, cols))
-		if err := Pack(packed, ty, data, rows, cols); err != nil {
+		if err := Pack(packed, ty, ty, data, rows, cols); err != nil {
 			t.Fatal(err)
 		}
 		got, err := PackedMatrix(packed, ty, rows, cols)

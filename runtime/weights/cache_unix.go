@@ -205,10 +205,10 @@ func create(ctx context.Context, f *gguf.File, path string, key [sha256.Size]byt
 		return nil, keepError{err}
 	}
 	sums := make([]byte, 4*len(items))
-	err = each(ctx, f, items, o, func(i int, raw []byte) error {
+	err = each(ctx, f, items, o, func(i int) error {
 		it := items[i]
 		packed := data[it.offset : it.offset+it.size]
-		if err := quant.Pack(packed, it.typ, raw, it.rows(), it.cols()); err != nil {
+		if err := quant.Pack(packed, it.typ, it.tensor.Type, it.tensor.Data, it.rows(), it.cols()); err != nil {
 			return err
 		}
 		binary.LittleEndian.PutUint32(sums[4*i:], crc32.Checksum(packed, castagnoli))

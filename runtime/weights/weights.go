@@ -98,8 +98,9 @@ func Load(ctx context.Context, f *gguf.File, o Options) (*Set, error) {
 		}
 	}
 	made := make([]*quant.Matrix, len(items))
-	err := each(ctx, f, items, o, func(i int, data []byte) (err error) {
-		made[i], err = quant.NewMatrix(items[i].typ, data, items[i].rows(), items[i].cols())
+	err := each(ctx, f, items, o, func(i int) (err error) {
+		it := items[i]
+		made[i], err = quant.NewMatrixAs(it.typ, it.tensor.Type, it.tensor.Data, it.rows(), it.cols(), nil)
 		return err
 	})
 	if err != nil {
@@ -129,9 +130,8 @@ func plan(f *gguf.File, o Options) (items []item, total int) {
 	return items, total
 }
 
-// each calls pack(i, data) for every item, with its weights encoded in its type, spread over the runner's threads, and
-// lets go of the model file's pages.
-func each(ctx context.Context, f *gguf.File, items []item, o Options, pack func(i int, data []byte) error) error {
+// each calls pack(i) for every item, spread over the runner's threads, and lets go of the model file's pages.
+func each(ctx context.Context, f *gguf.File, items []item, o Options, pack func(i int) error) error {
 	var total int64
 	for _, it := range items {
 		total += int64(len(it.tensor.Data))
@@ -144,10 +144,7 @@ func each(ctx context.Context, f *gguf.File, items []item, o Options, pack func(
 		}
 		err := ctx.Err()
 		if err == nil {
-			var data []byte
-			if data, err = encoded(items[i]); err == nil {
-				err = pack(i, data)
-			}
+			err = pack(i)
 		}
 		if err != nil {
 			err = fmt.Errorf("weights: tensor %s: %w", items[i].tensor.Name, err)
@@ -164,23 +161,4 @@ func each(ctx context.Context, f *gguf.File, items []item, o Options, pack func(
 		return *err
 	}
 	return nil
-}
-
-// encoded is an item's weights in its type.
-func encoded(it item) ([]byte, error) {
-	t := it.tensor
-	if it.typ == t.Type {
-		return t.Data, nil
-	}
-	from, to := t.Type.RowBytes(it.cols()), it.typ.RowBytes(it.cols())
-	out, row := make([]byte, it.rows()*to), make([]float32, it.cols())
-	for r := range it.rows() {
-		if err := quant.Dequantize(t.Type, row, t.Data[r*from:(r+1)*from]); err != nil {
-			return nil, err
-		}
-		if err := quant.Quantize(it.typ, out[r*to:(r+1)*to], row); err != nil {
-			return nil, fmt.Errorf("row %d: %w", r, err)
-		}
-	}
-	return out, nil
 }
