@@ -1,0 +1,382 @@
+package mqtt
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// cutDisk is a disk in memory that loses power: what was not synced is on it in part, sector by sector. Directory changes
+// reach it in order, as a journal writes them, and only syncDir makes them last.
+type cutDisk struct {
+	mu      sync.Mutex
+	files   map[string]*cutFile
+	durable map[string]*cutFile
+	changes []func(map[string]*cutFile)
+	space   int64 // bytes that can still be allocated; < 0: no bound
+	err     error // every write and sync fails
+	dead    bool  // the power is off: nothing changes any more
+	fuse    int   // writes, syncs and changes until the power goes off; 0: never
+}
+
+type cutFile struct {
+	d       *cutDisk
+	data    []byte // as the process sees it
+	durable []byte
+	writes  []cutWrite // not synced
+}
+
+type cutWrite struct {
+	off  int64
+	data []byte
+}
+
+func newCutDisk() *cutDisk {
+	return &cutDisk{files: map[string]*cutFile{}, durable: map[string]*cutFile{}, space: -1}
+}
+
+// off counts one change of the disk, and says that it does not happen.
+func (d *cutDisk) off() bool {
+	if d.fuse > 0 {
+		d.fuse--
+		d.dead = d.dead || d.fuse == 0
+	}
+	return d.dead
+}
+
+func (d *cutDisk) isDead() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.dead
+}
+
+func (d *cutDisk) change(f func(map[string]*cutFile)) error {
+	if d.err != nil {
+		return d.err
+	}
+	if d.off() {
+		return errors.New("power is off")
+	}
+	f(d.files)
+	d.changes = append(d.changes, f)
+	return nil
+}
+
+func (d *cutDisk) names() ([]string, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []string
+	for name := range d.files {
+		out = append(out, name)
+	}
+	return out, nil
+}
+
+func (d *cutDisk) open(name string) (spoolFile, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if f := d.files[name]; f != nil {
+		return f, nil
+	}
+	return nil, os.ErrNotExist
+}
+
+func (d *cutDisk) create(name string) (spoolFile, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f := &cutFile{d: d}
+	return f, d.change(func(m map[string]*cutFile) { m[name] = f })
+}
+
+func (d *cutDisk) rename(from, to string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.files[from] == nil {
+		return os.ErrNotExist
+	}
+	return d.change(func(m map[string]*cutFile) { m[to] = m[from]; delete(m, from) })
+}
+
+func (d *cutDisk) remove(name string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	f := d.files[name]
+	if f == nil {
+		return os.ErrNotExist
+	}
+	if d.space >= 0 {
+		d.space += int64(len(f.data))
+	}
+	return d.change(func(m map[string]*cutFile) { delete(m, name) })
+}
+
+func (d *cutDisk) syncDir() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.err != nil || d.off() {
+		return errors.Join(d.err, errors.New("no sync"))
+	}
+	for _, f := range d.changes {
+		f(d.durable)
+	}
+	d.changes = nil
+	return nil
+}
+
+// cut turns the power off and returns the disk as the next start finds it.
+func (d *cutDisk) cut(r *rand.Rand) *cutDisk {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.dead = true
+	for _, f := range d.changes[:r.IntN(len(d.changes)+1)] {
+		f(d.durable)
+	}
+	next := newCutDisk()
+	for name, f := range d.durable {
+		data := slices.Clone(f.durable)
+		for _, w := range f.writes {
+			for at := int64(0); at < int64(len(w.data)); {
+				// A sector is written whole or not at all.
+				n := min(512-(w.off+at)%512, int64(len(w.data))-at)
+				if r.IntN(2) == 0 {
+					data = writeAt(data, w.data[at:at+n], w.off+at)
+				}
+				at += n
+			}
+		}
+		g := &cutFile{d: next, data: data, durable: slices.Clone(data)}
+		next.files[name], next.durable[name] = g, g
+	}
+	return next
+}
+
+func writeAt(b, p []byte, off int64) []byte {
+	if need := off + int64(len(p)); need > int64(len(b)) {
+		b = append(b, make([]byte, need-int64(len(b)))...)
+	}
+	copy(b[off:], p)
+	return b
+}
+
+func (f *cutFile) ReadAt(p []byte, off int64) (int, error) {
+	f.d.mu.Lock()
+	defer f.d.mu.Unlock()
+	if off >= int64(len(f.data)) {
+		return 0, io.EOF
+	}
+	n := copy(p, f.data[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (f *cutFile) WriteAt(p []byte, off int64) (int, error) {
+	f.d.mu.Lock()
+	defer f.d.mu.Unlock()
+	if f.d.err != nil {
+		return 0, f.d.err
+	}
+	if f.d.off() {
+		return 0, errors.New("power is off")
+	}
+	if grow := off + int64(len(p)) - int64(len(f.data)); grow > 0 && f.d.space >= 0 {
+		if grow > f.d.space {
+			return 0, errors.New("no space left on device")
+		}
+		f.d.space -= grow
+	}
+	f.data = writeAt(f.data, p, off)
+	f.writes = append(f.writes, cutWrite{off, slices.Clone(p)})
+	return len(p), nil
+}
+
+func (f *cutFile) size() (int64, error) { return int64(len(f.data)), nil }
+
+func (f *cutFile) sync() error {
+	f.d.mu.Lock()
+	defer f.d.mu.Unlock()
+	if f.d.err != nil {
+		return f.d.err
+	}
+	if f.d.off() {
+		return errors.New("power is off")
+	}
+	for _, w := range f.writes {
+		f.durable = writeAt(f.durable, w.data, w.off)
+	}
+	f.writes = nil
+	return nil
+}
+
+func (f *cutFile) Close() error { return nil }
+
+// TestNoAppendedEventIsLostToAPowerCut runs a spool through many lives, each ended by a power cut in mid-work, perhaps with
+// more cuts while it starts.
+func TestNoAppendedEventIsLostToAPowerCut(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		r := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 1))
+		disk := newCutDisk()
+		appended, acked := map[uint64]string{}, uint64(0)
+		ids := NewIDs()
+		var log bytes.Buffer
+		for range rapid.IntRange(1, 6).Draw(t, "lives") {
+			s, err := OpenSpool(SpoolConfig{Dir: "x", fs: disk, segment: 8 << 10, MaxBytes: 1 << 20, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			if strings.Contains(log.String(), "damaged, set aside") {
+				t.Fatalf("a power cut makes a whole segment unreadable:\n%s", &log)
+			}
+			// Whatever was appended and not acknowledged is there, in order; some acknowledged ones may be there again.
+			var got []Event
+			for {
+				events, _ := s.Peek(len(got) + 7)
+				if len(events) == len(got) {
+					break
+				}
+				got = events
+			}
+			last, seen := uint64(0), map[uint64]bool{}
+			for _, e := range got {
+				if e.Seq <= last {
+					t.Fatalf("seq %d after %d", e.Seq, last)
+				}
+				last = e.Seq
+				seen[e.Seq] = true
+				if id, ok := appended[e.Seq]; ok && id != e.ID {
+					t.Fatalf("seq %d is another event", e.Seq)
+				}
+			}
+			for seq := range appended {
+				if seq > acked && !seen[seq] {
+					t.Fatalf("event %d was appended and is lost; there are %v", seq, seqs(got))
+				}
+			}
+			disk.mu.Lock()
+			disk.fuse = rapid.IntRange(0, 100).Draw(t, "fuse")
+			disk.mu.Unlock()
+			for range rapid.IntRange(0, 60).Draw(t, "steps") {
+				if r.IntN(3) > 0 {
+					e := sampleEvent()
+					e.ID, _ = ids.New(time.Now())
+					e.Text = strings.Repeat("x", r.IntN(1500))
+					seq, err := s.Append(e)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if disk.isDead() {
+						break // it may be on the disk or not
+					}
+					if _, ok := appended[seq]; ok {
+						t.Fatalf("seq %d is given twice", seq)
+					}
+					appended[seq] = e.ID
+				} else if events, _ := s.Peek(1 + r.IntN(5)); len(events) > 0 {
+					acked = events[len(events)-1].Seq
+					s.Ack(acked)
+				}
+			}
+			disk = disk.cut(r)
+			s.Close()
+		}
+	})
+}
+
+func TestFullDiskTurnsToMemoryAndBack(t *testing.T) {
+	disk := newCutDisk()
+	disk.space = 20 << 10 // two segments of 8 KiB and a little
+	now := time.Now()
+	var passed time.Duration
+	s := openDisk(t, SpoolConfig{Dir: "x", fs: disk, segment: 8 << 10, MaxBytes: 1 << 20, now: func() time.Time { return now.Add(passed) }})
+	appendN(t, s, 100)
+	st := s.Stats()
+	if st.Events != 100 || st.Dropped != 0 || st.Unsafe == 0 || !strings.Contains(st.Error, "no space") {
+		t.Fatalf("stats %+v", st)
+	}
+	got, _ := s.Peek(30)
+	wantRange(t, seqs(got), 1, 30)
+	s.Ack(30) // frees segments, which take what is in memory
+	passed = time.Minute
+	appendN(t, s, 1)
+	if st := s.Stats(); st.Error != "" && st.Unsafe == 0 {
+		t.Errorf("stats %+v", st)
+	}
+	disk.mu.Lock()
+	disk.space = -1
+	disk.mu.Unlock()
+	passed = 2 * time.Minute
+	appendN(t, s, 1)
+	eventually(t, "all is on disk", func() bool { st := s.Stats(); return st.Unsafe == 0 && st.Error == "" && st.Events == 72 })
+	s.Close()
+	s = openDisk(t, SpoolConfig{Dir: "x", fs: disk, segment: 8 << 10, MaxBytes: 1 << 20})
+	wantRange(t, takeAll(t, s), 31, 102)
+}
+
+func TestFailingDiskLosesNothingWhileTheProcessLives(t *testing.T) {
+	disk := newCutDisk()
+	now := time.Now()
+	var mu sync.Mutex
+	var passed time.Duration
+	s := openDisk(t, SpoolConfig{Dir: "x", fs: disk, segment: 8 << 10, MaxBytes: 1 << 20, memory: 1 << 20,
+		now: func() time.Time { mu.Lock(); defer mu.Unlock(); return now.Add(passed) }})
+	broken := func(err error) {
+		disk.mu.Lock()
+		disk.err = err
+		disk.mu.Unlock()
+		mu.Lock()
+		passed += time.Minute
+		mu.Unlock()
+	}
+	for range 5 {
+		appendN(t, s, 20)
+		broken(errors.New("input/output error"))
+		appendN(t, s, 20)
+		broken(nil)
+	}
+	appendN(t, s, 1)
+	if st := s.Stats(); st.Error != "" || st.Dropped != 0 || st.Events != 201 {
+		t.Errorf("stats %+v", st)
+	}
+	wantRange(t, takeAll(t, s), 1, 201)
+}
+
+func TestMemoryOfAFailingDiskIsBounded(t *testing.T) {
+	disk := newCutDisk()
+	disk.err = errors.New("read-only file system")
+	s := openDisk(t, SpoolConfig{Dir: "x", fs: disk, segment: 8 << 10, memory: 10 << 10})
+	appendN(t, s, 200)
+	st := s.Stats()
+	if st.Bytes > 10<<10 || st.Dropped == 0 || int(st.Dropped)+st.Events != 200 {
+		t.Errorf("stats %+v", st)
+	}
+	wantRange(t, takeAll(t, s), st.Dropped+1, 200)
+}
+
+func TestSpoolNeverStopsTheDaemonFromStarting(t *testing.T) {
+	file := t.TempDir() + "/file"
+	os.WriteFile(file, nil, 0o600)
+	for _, dir := range []string{file, file + "/below", "/proc/nowhere"} {
+		s := openDisk(t, SpoolConfig{Dir: dir})
+		if _, err := s.Append(sampleEvent()); err != nil {
+			t.Errorf("%s: %v", dir, err)
+		}
+		if st := s.Stats(); st.Unsafe != 1 || st.Error == "" {
+			t.Errorf("%s: stats %+v", dir, st)
+		}
+		if got := takeAll(t, s); len(got) != 1 {
+			t.Errorf("%s: %v", dir, got)
+		}
+	}
+}

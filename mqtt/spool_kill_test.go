@@ -1,0 +1,193 @@
+package mqtt
+
+import (
+	"bufio"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// TestMain runs the test binary as the process that is killed, if the environment says so.
+func TestMain(m *testing.M) {
+	if dir := os.Getenv("EDGEVLM_TEST_SPOOL_WRITER"); dir != "" {
+		spoolWriter(dir)
+		return
+	}
+	verifyTestMain(m)
+}
+
+// spoolWriter appends until it is killed, from several goroutines, and takes events out; it says what is done on stdout.
+func spoolWriter(dir string) {
+	s, err := OpenSpool(SpoolConfig{Dir: dir, MaxBytes: 64 << 20, segment: minSegment})
+	if err != nil {
+		fmt.Println("error", err)
+		return
+	}
+	say := make(chan string, 64)
+	for range 3 {
+		go func() {
+			for {
+				e := sampleEvent()
+				e.Text = strings.Repeat("x", rand.IntN(3000))
+				seq, err := s.Append(e)
+				if err != nil {
+					say <- "error " + err.Error()
+				}
+				say <- "appended " + strconv.FormatUint(seq, 10)
+			}
+		}()
+	}
+	go func() {
+		for {
+			events, _ := s.Peek(1 + rand.IntN(16))
+			if len(events) > 0 && rand.IntN(2) == 0 {
+				seq := events[len(events)-1].Seq
+				say <- "acking " + strconv.FormatUint(seq, 10) // said before: an ack may reach the disk unsaid
+				s.Ack(seq)
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}()
+	for line := range say {
+		fmt.Println(line) // one write each
+	}
+}
+
+// killRounds is how often the writer is killed; EDGEVLM_KILLS=200 for the figures in RESULTS.md.
+func killRounds() int {
+	if n, err := strconv.Atoi(os.Getenv("EDGEVLM_KILLS")); err == nil {
+		return n
+	}
+	return 8
+}
+
+func TestNoAppendedEventIsLostToKill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("kills processes")
+	}
+	dir := t.TempDir()
+	appended, acked, total, again := map[uint64]bool{}, uint64(0), 0, 0
+	rounds := killRounds()
+	for range rounds {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), "EDGEVLM_TEST_SPOOL_WRITER="+dir)
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		cmd.Stderr = os.Stderr
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		// Mostly in mid-work, at times while it starts.
+		kill := time.AfterFunc(time.Hour, func() { cmd.Process.Kill() })
+		if rand.IntN(4) == 0 {
+			kill.Reset(time.Duration(rand.IntN(30)) * time.Millisecond)
+		}
+		working := false
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			if !working {
+				working = true
+				kill.Reset(time.Duration(rand.IntN(300)) * time.Millisecond)
+			}
+			word, rest, _ := strings.Cut(lines.Text(), " ")
+			seq, err := strconv.ParseUint(rest, 10, 64)
+			if err != nil {
+				t.Fatal(lines.Text())
+			}
+			if word == "acking" {
+				acked = max(acked, seq)
+			} else {
+				appended[seq] = true
+				total++
+			}
+		}
+		cmd.Wait()
+		kill.Stop()
+
+		s := openDisk(t, SpoolConfig{Dir: dir, MaxBytes: 64 << 20, segment: minSegment})
+		n := s.Len()
+		events, _ := s.Peek(n + 1)
+		if len(events) != n {
+			t.Fatalf("Len %d, %d events", n, len(events))
+		}
+		there := map[uint64]bool{}
+		last := uint64(0)
+		for _, e := range events {
+			if e.Seq <= last {
+				t.Fatalf("seq %d after %d", e.Seq, last)
+			}
+			last = e.Seq
+			there[e.Seq] = true
+			if e.Seq <= acked {
+				again++
+			}
+		}
+		for seq := range appended {
+			if seq <= acked {
+				delete(appended, seq)
+			} else if !there[seq] {
+				t.Fatalf("event %d was appended and is lost", seq)
+			}
+		}
+		s.Close()
+	}
+	t.Logf("%d kills, %d events appended, none lost, %d acknowledged ones offered again", rounds, total, again)
+}
+
+// TestRealFullDisk fills a small file system, where the test may mount one.
+func TestRealFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=3m"); err != nil {
+		t.Skipf("a file system of 3 MB can't be mounted here (%v): needs root", err)
+	}
+	defer unix.Unmount(dir, unix.MNT_DETACH)
+	s := openDisk(t, SpoolConfig{Dir: dir + "/spool", retry: time.Millisecond})
+	e := sampleEvent()
+	e.Text = strings.Repeat("x", 20<<10)
+	for range 300 { // 6 MB
+		if _, err := s.Append(e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	st := s.Stats()
+	if st.Unsafe == 0 || !strings.Contains(st.Error, syscall.ENOSPC.Error()) || st.Dropped != 0 {
+		t.Errorf("stats %+v", st)
+	}
+	wantRange(t, takeAll(t, s), 1, 300)
+	time.Sleep(2 * time.Millisecond) // the time between attempts
+	if _, err := s.Append(e); err != nil {
+		t.Fatal(err)
+	}
+	if st := s.Stats(); st.Error != "" || st.Unsafe != 0 || st.Events != 1 {
+		t.Errorf("with room again: %+v", st)
+	}
+}
+
+func TestReadOnlyDiskStillGivesItsBacklog(t *testing.T) {
+	dir := t.TempDir()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", 0, "size=8m"); err != nil {
+		t.Skipf("a file system can't be mounted here (%v): needs root", err)
+	}
+	defer unix.Unmount(dir, unix.MNT_DETACH)
+	s := openDisk(t, SpoolConfig{Dir: dir})
+	appendN(t, s, 10)
+	s.Close()
+	if err := unix.Mount("tmpfs", dir, "tmpfs", unix.MS_REMOUNT|unix.MS_RDONLY, "size=8m"); err != nil {
+		t.Skip(err)
+	}
+	s = openDisk(t, SpoolConfig{Dir: dir, retry: time.Millisecond})
+	appendN(t, s, 5)
+	if st := s.Stats(); st.Unsafe != 5 || st.Error == "" || st.Events != 15 {
+		t.Errorf("stats %+v", st)
+	}
+	wantRange(t, takeAll(t, s), 1, 15)
+}
