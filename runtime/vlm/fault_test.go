@@ -6,6 +6,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/edgevlm/edgevlm/demo"
+	"github.com/edgevlm/edgevlm/demo/world"
 	"github.com/edgevlm/edgevlm/npu"
 	"github.com/edgevlm/edgevlm/npu/nputest"
 	"github.com/edgevlm/edgevlm/runtime/compute"
@@ -29,13 +31,13 @@ func (a *accelerator) Probe(context.Context) ([]npu.Device, error) {
 func (a *accelerator) Open(_ context.Context, d npu.Device, m npu.Model, _ npu.Options) (npu.Delegate, error) {
 	f := m.(*model).files
 	pool := &compute.Pool{}
-	text, err := qwen2vl.LoadText(f[0], pool)
+	text, err := qwen2vl.LoadText(f[0], pool, nil)
 	if err != nil {
 		return nil, err
 	}
 	c := &cpu{text: text}
 	if len(f) > 1 {
-		if c.vision, err = qwen2vl.LoadVision(f[1], pool); err != nil {
+		if c.vision, err = qwen2vl.LoadVision(f[1], pool, nil); err != nil {
 			return nil, err
 		}
 	}
@@ -109,6 +111,45 @@ func TestWhateverFailsInMidGenerationTheTokensStayTheSame(t *testing.T) {
 					t.Errorf("%s at call %d of %s: backend %s after the fault", kind, n, op, res.Backend)
 				}
 			}
+		}
+	}
+}
+
+// The same at a few places with the 4-bit model, whose kernels for one row and for many differ.
+func TestFaultsLeaveTheDemoModelsWordsAsTheyAre(t *testing.T) {
+	var m Media
+	for _, f := range demo.Clips()[0].Frames {
+		m.Frames, m.Video = append(m.Frames, imageproc.FromImage(f)), true
+	}
+	r := Request{Media: []Media{m}, Prompt: world.Prompts()[0], MaxTokens: 24}
+	say := func(a *accelerator, cache string) Result {
+		t.Helper()
+		o := Options{CacheDir: cache}
+		if a != nil {
+			o.Drivers, o.Backend = []npu.Driver{a}, "fake"
+		}
+		e, err := OpenBytes(t.Context(), demo.Text(), demo.MMProj(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		res, err := e.Generate(t.Context(), r, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res
+	}
+	want, cache := say(nil, ""), t.TempDir()
+	both := npu.StageVision | npu.StageDecoder
+	say(&accelerator{stages: both}, cache) // leaves the verdict
+	for _, f := range []nputest.Fault{
+		{Op: nputest.OpVision, N: 1, Kind: nputest.Unwritten},
+		{Op: nputest.OpAppend, N: 2, Kind: nputest.DeviceLost},
+		{Op: nputest.OpAppend, N: 4, Kind: nputest.NaN},
+		{Op: nputest.OpAppend, N: 9, Kind: nputest.Panic},
+	} {
+		if got := say(&accelerator{stages: both, faults: []nputest.Fault{f}}, cache); !slices.Equal(got.Tokens, want.Tokens) {
+			t.Errorf("%s: %q, want %q", f, got.Text, want.Text)
 		}
 	}
 }
