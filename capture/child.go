@@ -113,7 +113,7 @@ type stderrLines struct {
 
 	mu         sync.Mutex
 	part       []byte
-	lastLine   string
+	lastLine   []byte
 	windowFrom time.Time
 	inWindow   int
 	suppressed int
@@ -146,13 +146,14 @@ func (s *stderrLines) Write(p []byte) (int, error) {
 	return n, nil
 }
 
+// line takes a whole line. Of a flood, only the lines that are logged cost more than a copy.
 func (s *stderrLines) line() {
-	line := strings.TrimSpace(scrub(strings.ToValidUTF8(string(s.part), "?")))
+	line := bytes.TrimSpace(s.part)
 	s.part = s.part[:0]
-	if line == "" {
+	if len(line) == 0 {
 		return
 	}
-	s.lastLine = line
+	s.lastLine = append(s.lastLine[:0], line...)
 	now := time.Now()
 	if now.Sub(s.windowFrom) > stderrWindow {
 		if s.suppressed > 0 {
@@ -164,8 +165,11 @@ func (s *stderrLines) line() {
 		s.suppressed++
 		return
 	}
-	s.log.Debug("capture: " + s.name + ": " + line)
+	s.log.Debug("capture: " + s.name + ": " + printable(line))
 }
+
+// printable is a line without credentials and without bytes that are no text.
+func printable(line []byte) string { return scrub(strings.ToValidUTF8(string(line), "?")) }
 
 func (s *stderrLines) last() string {
 	s.mu.Lock()
@@ -173,5 +177,5 @@ func (s *stderrLines) last() string {
 	if len(s.part) > 0 {
 		s.line()
 	}
-	return s.lastLine
+	return printable(s.lastLine)
 }

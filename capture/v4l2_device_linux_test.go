@@ -38,12 +38,12 @@ func TestRealCameraDeliversWhatItSays(t *testing.T) {
 			if i == 0 {
 				t.Logf("%v %dx%d %d bytes, first frame after %v, %v old", f.Format, f.Width, f.Height, len(f.Data),
 					time.Since(began).Round(time.Millisecond), time.Since(f.At).Round(time.Microsecond))
-			} else if d := f.At.Sub(last.At); d <= 0 || d > 2*time.Second {
+			} else if d := f.At.Sub(last.At); d <= 0 {
 				t.Errorf("frame %d is %v after the one before", i, d)
 			}
 			last = f
 		}
-		t.Logf("last interval per frame number: %v; stats %+v", last.At, capture.StatsOf(src))
+		t.Logf("stats %+v", capture.StatsOf(src))
 		src.Close()
 	}
 }
