@@ -153,6 +153,25 @@ func TestWriteRoundTrips(t *testing.T) {
 	}
 }
 
+func TestVersion2ReadsLikeVersion3(t *testing.T) {
+	b, err := os.ReadFile(fixture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	three, err := Parse(bytes.Clone(b))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[4] = 2
+	two, err := Parse(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(three.Tensors(), two.Tensors()); diff != "" || two.Version() != 2 {
+		t.Errorf("version %d: %s", two.Version(), diff)
+	}
+}
+
 func TestWriteHonoursAlignment(t *testing.T) {
 	var b bytes.Buffer
 	x := Tensor{Name: "x", Type: quant.F32, Shape: []int{1}, Data: []byte{0, 0, 128, 63}}
