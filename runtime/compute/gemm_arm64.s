@@ -48,8 +48,7 @@ loop8x8:
 	VLD1.P 16(R13), [V23.S4]
 	VLD1.P 16(R14), [V24.S4]
 	VLD1.P 16(R15), [V25.S4]
-	VLD1 (R4), [V16.S4, V17.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V16.S4, V17.S4]
 	WORD $0x4f921200 // fmla v0.4s, v16.4s, v18.s[0]
 	WORD $0x4f921221 // fmla v1.4s, v17.4s, v18.s[0]
 	WORD $0x4f931202 // fmla v2.4s, v16.4s, v19.s[0]
@@ -66,8 +65,7 @@ loop8x8:
 	WORD $0x4f98122d // fmla v13.4s, v17.4s, v24.s[0]
 	WORD $0x4f99120e // fmla v14.4s, v16.4s, v25.s[0]
 	WORD $0x4f99122f // fmla v15.4s, v17.4s, v25.s[0]
-	VLD1 (R4), [V16.S4, V17.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V16.S4, V17.S4]
 	WORD $0x4fb21200 // fmla v0.4s, v16.4s, v18.s[1]
 	WORD $0x4fb21221 // fmla v1.4s, v17.4s, v18.s[1]
 	WORD $0x4fb31202 // fmla v2.4s, v16.4s, v19.s[1]
@@ -84,8 +82,7 @@ loop8x8:
 	WORD $0x4fb8122d // fmla v13.4s, v17.4s, v24.s[1]
 	WORD $0x4fb9120e // fmla v14.4s, v16.4s, v25.s[1]
 	WORD $0x4fb9122f // fmla v15.4s, v17.4s, v25.s[1]
-	VLD1 (R4), [V16.S4, V17.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V16.S4, V17.S4]
 	WORD $0x4f921a00 // fmla v0.4s, v16.4s, v18.s[2]
 	WORD $0x4f921a21 // fmla v1.4s, v17.4s, v18.s[2]
 	WORD $0x4f931a02 // fmla v2.4s, v16.4s, v19.s[2]
@@ -102,8 +99,7 @@ loop8x8:
 	WORD $0x4f981a2d // fmla v13.4s, v17.4s, v24.s[2]
 	WORD $0x4f991a0e // fmla v14.4s, v16.4s, v25.s[2]
 	WORD $0x4f991a2f // fmla v15.4s, v17.4s, v25.s[2]
-	VLD1 (R4), [V16.S4, V17.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V16.S4, V17.S4]
 	WORD $0x4fb21a00 // fmla v0.4s, v16.4s, v18.s[3]
 	WORD $0x4fb21a21 // fmla v1.4s, v17.4s, v18.s[3]
 	WORD $0x4fb31a02 // fmla v2.4s, v16.4s, v19.s[3]
@@ -126,8 +122,7 @@ tail8x8:
 	ADDS $4, R6, R6
 	BEQ sum8x8
 one8x8:
-	VLD1 (R4), [V16.S4, V17.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V16.S4, V17.S4]
 	FMOVS (R8), F18
 	ADD $4, R8
 	WORD $0x4f921200 // fmla v0.4s, v16.4s, v18.s[0]
@@ -165,55 +160,39 @@ one8x8:
 sum8x8:
 	CBZ R7, store8x8
 	MOVD R0, R2
-	VLD1 (R2), [V16.S4, V17.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V16.S4, V17.S4]
 	WORD $0x4e30d400 // fadd v0.4s, v0.4s, v16.4s
 	WORD $0x4e31d421 // fadd v1.4s, v1.4s, v17.4s
-	VLD1 (R2), [V16.S4, V17.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V16.S4, V17.S4]
 	WORD $0x4e30d442 // fadd v2.4s, v2.4s, v16.4s
 	WORD $0x4e31d463 // fadd v3.4s, v3.4s, v17.4s
-	VLD1 (R2), [V16.S4, V17.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V16.S4, V17.S4]
 	WORD $0x4e30d484 // fadd v4.4s, v4.4s, v16.4s
 	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
-	VLD1 (R2), [V16.S4, V17.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V16.S4, V17.S4]
 	WORD $0x4e30d4c6 // fadd v6.4s, v6.4s, v16.4s
 	WORD $0x4e31d4e7 // fadd v7.4s, v7.4s, v17.4s
-	VLD1 (R2), [V16.S4, V17.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V16.S4, V17.S4]
 	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
 	WORD $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
-	VLD1 (R2), [V16.S4, V17.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V16.S4, V17.S4]
 	WORD $0x4e30d54a // fadd v10.4s, v10.4s, v16.4s
 	WORD $0x4e31d56b // fadd v11.4s, v11.4s, v17.4s
-	VLD1 (R2), [V16.S4, V17.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V16.S4, V17.S4]
 	WORD $0x4e30d58c // fadd v12.4s, v12.4s, v16.4s
 	WORD $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
-	VLD1 (R2), [V16.S4, V17.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V16.S4, V17.S4]
 	WORD $0x4e30d5ce // fadd v14.4s, v14.4s, v16.4s
 	WORD $0x4e31d5ef // fadd v15.4s, v15.4s, v17.4s
 store8x8:
-	VST1 [V0.S4, V1.S4], (R0)
-	ADD R1, R0, R0
-	VST1 [V2.S4, V3.S4], (R0)
-	ADD R1, R0, R0
-	VST1 [V4.S4, V5.S4], (R0)
-	ADD R1, R0, R0
-	VST1 [V6.S4, V7.S4], (R0)
-	ADD R1, R0, R0
-	VST1 [V8.S4, V9.S4], (R0)
-	ADD R1, R0, R0
-	VST1 [V10.S4, V11.S4], (R0)
-	ADD R1, R0, R0
-	VST1 [V12.S4, V13.S4], (R0)
-	ADD R1, R0, R0
-	VST1 [V14.S4, V15.S4], (R0)
-	ADD R1, R0, R0
+	VST1.P [V0.S4, V1.S4], (R0)(R1)
+	VST1.P [V2.S4, V3.S4], (R0)(R1)
+	VST1.P [V4.S4, V5.S4], (R0)(R1)
+	VST1.P [V6.S4, V7.S4], (R0)(R1)
+	VST1.P [V8.S4, V9.S4], (R0)(R1)
+	VST1.P [V10.S4, V11.S4], (R0)(R1)
+	VST1.P [V12.S4, V13.S4], (R0)(R1)
+	VST1.P [V14.S4, V15.S4], (R0)(R1)
 	RET
 
 // func gemm4x16NEON(c *float32, ldc int, a *float32, lda int, b *float32, ldb, k, acc int)
@@ -252,8 +231,7 @@ loop4x16:
 	VLD1.P 16(R9), [V21.S4]
 	VLD1.P 16(R10), [V22.S4]
 	VLD1.P 16(R11), [V23.S4]
-	VLD1 (R4), [V16.S4, V17.S4, V18.S4, V19.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V16.S4, V17.S4, V18.S4, V19.S4]
 	WORD $0x4f941200 // fmla v0.4s, v16.4s, v20.s[0]
 	WORD $0x4f941221 // fmla v1.4s, v17.4s, v20.s[0]
 	WORD $0x4f941242 // fmla v2.4s, v18.4s, v20.s[0]
@@ -270,8 +248,7 @@ loop4x16:
 	WORD $0x4f97122d // fmla v13.4s, v17.4s, v23.s[0]
 	WORD $0x4f97124e // fmla v14.4s, v18.4s, v23.s[0]
 	WORD $0x4f97126f // fmla v15.4s, v19.4s, v23.s[0]
-	VLD1 (R4), [V16.S4, V17.S4, V18.S4, V19.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V16.S4, V17.S4, V18.S4, V19.S4]
 	WORD $0x4fb41200 // fmla v0.4s, v16.4s, v20.s[1]
 	WORD $0x4fb41221 // fmla v1.4s, v17.4s, v20.s[1]
 	WORD $0x4fb41242 // fmla v2.4s, v18.4s, v20.s[1]
@@ -288,8 +265,7 @@ loop4x16:
 	WORD $0x4fb7122d // fmla v13.4s, v17.4s, v23.s[1]
 	WORD $0x4fb7124e // fmla v14.4s, v18.4s, v23.s[1]
 	WORD $0x4fb7126f // fmla v15.4s, v19.4s, v23.s[1]
-	VLD1 (R4), [V16.S4, V17.S4, V18.S4, V19.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V16.S4, V17.S4, V18.S4, V19.S4]
 	WORD $0x4f941a00 // fmla v0.4s, v16.4s, v20.s[2]
 	WORD $0x4f941a21 // fmla v1.4s, v17.4s, v20.s[2]
 	WORD $0x4f941a42 // fmla v2.4s, v18.4s, v20.s[2]
@@ -306,8 +282,7 @@ loop4x16:
 	WORD $0x4f971a2d // fmla v13.4s, v17.4s, v23.s[2]
 	WORD $0x4f971a4e // fmla v14.4s, v18.4s, v23.s[2]
 	WORD $0x4f971a6f // fmla v15.4s, v19.4s, v23.s[2]
-	VLD1 (R4), [V16.S4, V17.S4, V18.S4, V19.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V16.S4, V17.S4, V18.S4, V19.S4]
 	WORD $0x4fb41a00 // fmla v0.4s, v16.4s, v20.s[3]
 	WORD $0x4fb41a21 // fmla v1.4s, v17.4s, v20.s[3]
 	WORD $0x4fb41a42 // fmla v2.4s, v18.4s, v20.s[3]
@@ -330,8 +305,7 @@ tail4x16:
 	ADDS $4, R6, R6
 	BEQ sum4x16
 one4x16:
-	VLD1 (R4), [V16.S4, V17.S4, V18.S4, V19.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V16.S4, V17.S4, V18.S4, V19.S4]
 	FMOVS (R8), F20
 	ADD $4, R8
 	WORD $0x4f941200 // fmla v0.4s, v16.4s, v20.s[0]
@@ -361,39 +335,31 @@ one4x16:
 sum4x16:
 	CBZ R7, store4x16
 	MOVD R0, R2
-	VLD1 (R2), [V16.S4, V17.S4, V18.S4, V19.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V16.S4, V17.S4, V18.S4, V19.S4]
 	WORD $0x4e30d400 // fadd v0.4s, v0.4s, v16.4s
 	WORD $0x4e31d421 // fadd v1.4s, v1.4s, v17.4s
 	WORD $0x4e32d442 // fadd v2.4s, v2.4s, v18.4s
 	WORD $0x4e33d463 // fadd v3.4s, v3.4s, v19.4s
-	VLD1 (R2), [V16.S4, V17.S4, V18.S4, V19.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V16.S4, V17.S4, V18.S4, V19.S4]
 	WORD $0x4e30d484 // fadd v4.4s, v4.4s, v16.4s
 	WORD $0x4e31d4a5 // fadd v5.4s, v5.4s, v17.4s
 	WORD $0x4e32d4c6 // fadd v6.4s, v6.4s, v18.4s
 	WORD $0x4e33d4e7 // fadd v7.4s, v7.4s, v19.4s
-	VLD1 (R2), [V16.S4, V17.S4, V18.S4, V19.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V16.S4, V17.S4, V18.S4, V19.S4]
 	WORD $0x4e30d508 // fadd v8.4s, v8.4s, v16.4s
 	WORD $0x4e31d529 // fadd v9.4s, v9.4s, v17.4s
 	WORD $0x4e32d54a // fadd v10.4s, v10.4s, v18.4s
 	WORD $0x4e33d56b // fadd v11.4s, v11.4s, v19.4s
-	VLD1 (R2), [V16.S4, V17.S4, V18.S4, V19.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V16.S4, V17.S4, V18.S4, V19.S4]
 	WORD $0x4e30d58c // fadd v12.4s, v12.4s, v16.4s
 	WORD $0x4e31d5ad // fadd v13.4s, v13.4s, v17.4s
 	WORD $0x4e32d5ce // fadd v14.4s, v14.4s, v18.4s
 	WORD $0x4e33d5ef // fadd v15.4s, v15.4s, v19.4s
 store4x16:
-	VST1 [V0.S4, V1.S4, V2.S4, V3.S4], (R0)
-	ADD R1, R0, R0
-	VST1 [V4.S4, V5.S4, V6.S4, V7.S4], (R0)
-	ADD R1, R0, R0
-	VST1 [V8.S4, V9.S4, V10.S4, V11.S4], (R0)
-	ADD R1, R0, R0
-	VST1 [V12.S4, V13.S4, V14.S4, V15.S4], (R0)
-	ADD R1, R0, R0
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R0)(R1)
+	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], (R0)(R1)
+	VST1.P [V8.S4, V9.S4, V10.S4, V11.S4], (R0)(R1)
+	VST1.P [V12.S4, V13.S4, V14.S4, V15.S4], (R0)(R1)
 	RET
 
 // func gemm2x16NEON(c *float32, ldc int, a *float32, lda int, b *float32, ldb, k, acc int)
@@ -420,8 +386,7 @@ TEXT ·gemm2x16NEON(SB), NOSPLIT, $0-64
 loop2x16:
 	VLD1.P 16(R8), [V12.S4]
 	VLD1.P 16(R9), [V13.S4]
-	VLD1 (R4), [V8.S4, V9.S4, V10.S4, V11.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V8.S4, V9.S4, V10.S4, V11.S4]
 	WORD $0x4f8c1100 // fmla v0.4s, v8.4s, v12.s[0]
 	WORD $0x4f8c1121 // fmla v1.4s, v9.4s, v12.s[0]
 	WORD $0x4f8c1142 // fmla v2.4s, v10.4s, v12.s[0]
@@ -430,8 +395,7 @@ loop2x16:
 	WORD $0x4f8d1125 // fmla v5.4s, v9.4s, v13.s[0]
 	WORD $0x4f8d1146 // fmla v6.4s, v10.4s, v13.s[0]
 	WORD $0x4f8d1167 // fmla v7.4s, v11.4s, v13.s[0]
-	VLD1 (R4), [V8.S4, V9.S4, V10.S4, V11.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V8.S4, V9.S4, V10.S4, V11.S4]
 	WORD $0x4fac1100 // fmla v0.4s, v8.4s, v12.s[1]
 	WORD $0x4fac1121 // fmla v1.4s, v9.4s, v12.s[1]
 	WORD $0x4fac1142 // fmla v2.4s, v10.4s, v12.s[1]
@@ -440,8 +404,7 @@ loop2x16:
 	WORD $0x4fad1125 // fmla v5.4s, v9.4s, v13.s[1]
 	WORD $0x4fad1146 // fmla v6.4s, v10.4s, v13.s[1]
 	WORD $0x4fad1167 // fmla v7.4s, v11.4s, v13.s[1]
-	VLD1 (R4), [V8.S4, V9.S4, V10.S4, V11.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V8.S4, V9.S4, V10.S4, V11.S4]
 	WORD $0x4f8c1900 // fmla v0.4s, v8.4s, v12.s[2]
 	WORD $0x4f8c1921 // fmla v1.4s, v9.4s, v12.s[2]
 	WORD $0x4f8c1942 // fmla v2.4s, v10.4s, v12.s[2]
@@ -450,8 +413,7 @@ loop2x16:
 	WORD $0x4f8d1925 // fmla v5.4s, v9.4s, v13.s[2]
 	WORD $0x4f8d1946 // fmla v6.4s, v10.4s, v13.s[2]
 	WORD $0x4f8d1967 // fmla v7.4s, v11.4s, v13.s[2]
-	VLD1 (R4), [V8.S4, V9.S4, V10.S4, V11.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V8.S4, V9.S4, V10.S4, V11.S4]
 	WORD $0x4fac1900 // fmla v0.4s, v8.4s, v12.s[3]
 	WORD $0x4fac1921 // fmla v1.4s, v9.4s, v12.s[3]
 	WORD $0x4fac1942 // fmla v2.4s, v10.4s, v12.s[3]
@@ -466,8 +428,7 @@ tail2x16:
 	ADDS $4, R6, R6
 	BEQ sum2x16
 one2x16:
-	VLD1 (R4), [V8.S4, V9.S4, V10.S4, V11.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V8.S4, V9.S4, V10.S4, V11.S4]
 	FMOVS (R8), F12
 	ADD $4, R8
 	WORD $0x4f8c1100 // fmla v0.4s, v8.4s, v12.s[0]
@@ -485,23 +446,19 @@ one2x16:
 sum2x16:
 	CBZ R7, store2x16
 	MOVD R0, R2
-	VLD1 (R2), [V8.S4, V9.S4, V10.S4, V11.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V8.S4, V9.S4, V10.S4, V11.S4]
 	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
 	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
 	WORD $0x4e2ad442 // fadd v2.4s, v2.4s, v10.4s
 	WORD $0x4e2bd463 // fadd v3.4s, v3.4s, v11.4s
-	VLD1 (R2), [V8.S4, V9.S4, V10.S4, V11.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V8.S4, V9.S4, V10.S4, V11.S4]
 	WORD $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
 	WORD $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
 	WORD $0x4e2ad4c6 // fadd v6.4s, v6.4s, v10.4s
 	WORD $0x4e2bd4e7 // fadd v7.4s, v7.4s, v11.4s
 store2x16:
-	VST1 [V0.S4, V1.S4, V2.S4, V3.S4], (R0)
-	ADD R1, R0, R0
-	VST1 [V4.S4, V5.S4, V6.S4, V7.S4], (R0)
-	ADD R1, R0, R0
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R0)(R1)
+	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], (R0)(R1)
 	RET
 
 // func gemm1x16NEON(c *float32, ldc int, a *float32, lda int, b *float32, ldb, k, acc int)
@@ -522,26 +479,22 @@ TEXT ·gemm1x16NEON(SB), NOSPLIT, $0-64
 	BLT tail1x16
 loop1x16:
 	VLD1.P 16(R8), [V8.S4]
-	VLD1 (R4), [V4.S4, V5.S4, V6.S4, V7.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V4.S4, V5.S4, V6.S4, V7.S4]
 	WORD $0x4f881080 // fmla v0.4s, v4.4s, v8.s[0]
 	WORD $0x4f8810a1 // fmla v1.4s, v5.4s, v8.s[0]
 	WORD $0x4f8810c2 // fmla v2.4s, v6.4s, v8.s[0]
 	WORD $0x4f8810e3 // fmla v3.4s, v7.4s, v8.s[0]
-	VLD1 (R4), [V4.S4, V5.S4, V6.S4, V7.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V4.S4, V5.S4, V6.S4, V7.S4]
 	WORD $0x4fa81080 // fmla v0.4s, v4.4s, v8.s[1]
 	WORD $0x4fa810a1 // fmla v1.4s, v5.4s, v8.s[1]
 	WORD $0x4fa810c2 // fmla v2.4s, v6.4s, v8.s[1]
 	WORD $0x4fa810e3 // fmla v3.4s, v7.4s, v8.s[1]
-	VLD1 (R4), [V4.S4, V5.S4, V6.S4, V7.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V4.S4, V5.S4, V6.S4, V7.S4]
 	WORD $0x4f881880 // fmla v0.4s, v4.4s, v8.s[2]
 	WORD $0x4f8818a1 // fmla v1.4s, v5.4s, v8.s[2]
 	WORD $0x4f8818c2 // fmla v2.4s, v6.4s, v8.s[2]
 	WORD $0x4f8818e3 // fmla v3.4s, v7.4s, v8.s[2]
-	VLD1 (R4), [V4.S4, V5.S4, V6.S4, V7.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V4.S4, V5.S4, V6.S4, V7.S4]
 	WORD $0x4fa81880 // fmla v0.4s, v4.4s, v8.s[3]
 	WORD $0x4fa818a1 // fmla v1.4s, v5.4s, v8.s[3]
 	WORD $0x4fa818c2 // fmla v2.4s, v6.4s, v8.s[3]
@@ -552,8 +505,7 @@ tail1x16:
 	ADDS $4, R6, R6
 	BEQ sum1x16
 one1x16:
-	VLD1 (R4), [V4.S4, V5.S4, V6.S4, V7.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V4.S4, V5.S4, V6.S4, V7.S4]
 	FMOVS (R8), F8
 	ADD $4, R8
 	WORD $0x4f881080 // fmla v0.4s, v4.4s, v8.s[0]
@@ -565,15 +517,13 @@ one1x16:
 sum1x16:
 	CBZ R7, store1x16
 	MOVD R0, R2
-	VLD1 (R2), [V4.S4, V5.S4, V6.S4, V7.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V4.S4, V5.S4, V6.S4, V7.S4]
 	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
 	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
 	WORD $0x4e26d442 // fadd v2.4s, v2.4s, v6.4s
 	WORD $0x4e27d463 // fadd v3.4s, v3.4s, v7.4s
 store1x16:
-	VST1 [V0.S4, V1.S4, V2.S4, V3.S4], (R0)
-	ADD R1, R0, R0
+	VST1.P [V0.S4, V1.S4, V2.S4, V3.S4], (R0)(R1)
 	RET
 
 // func gemm4x8NEON(c *float32, ldc int, a *float32, lda int, b *float32, ldb, k, acc int)
@@ -604,8 +554,7 @@ loop4x8:
 	VLD1.P 16(R9), [V11.S4]
 	VLD1.P 16(R10), [V12.S4]
 	VLD1.P 16(R11), [V13.S4]
-	VLD1 (R4), [V8.S4, V9.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V8.S4, V9.S4]
 	WORD $0x4f8a1100 // fmla v0.4s, v8.4s, v10.s[0]
 	WORD $0x4f8a1121 // fmla v1.4s, v9.4s, v10.s[0]
 	WORD $0x4f8b1102 // fmla v2.4s, v8.4s, v11.s[0]
@@ -614,8 +563,7 @@ loop4x8:
 	WORD $0x4f8c1125 // fmla v5.4s, v9.4s, v12.s[0]
 	WORD $0x4f8d1106 // fmla v6.4s, v8.4s, v13.s[0]
 	WORD $0x4f8d1127 // fmla v7.4s, v9.4s, v13.s[0]
-	VLD1 (R4), [V8.S4, V9.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V8.S4, V9.S4]
 	WORD $0x4faa1100 // fmla v0.4s, v8.4s, v10.s[1]
 	WORD $0x4faa1121 // fmla v1.4s, v9.4s, v10.s[1]
 	WORD $0x4fab1102 // fmla v2.4s, v8.4s, v11.s[1]
@@ -624,8 +572,7 @@ loop4x8:
 	WORD $0x4fac1125 // fmla v5.4s, v9.4s, v12.s[1]
 	WORD $0x4fad1106 // fmla v6.4s, v8.4s, v13.s[1]
 	WORD $0x4fad1127 // fmla v7.4s, v9.4s, v13.s[1]
-	VLD1 (R4), [V8.S4, V9.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V8.S4, V9.S4]
 	WORD $0x4f8a1900 // fmla v0.4s, v8.4s, v10.s[2]
 	WORD $0x4f8a1921 // fmla v1.4s, v9.4s, v10.s[2]
 	WORD $0x4f8b1902 // fmla v2.4s, v8.4s, v11.s[2]
@@ -634,8 +581,7 @@ loop4x8:
 	WORD $0x4f8c1925 // fmla v5.4s, v9.4s, v12.s[2]
 	WORD $0x4f8d1906 // fmla v6.4s, v8.4s, v13.s[2]
 	WORD $0x4f8d1927 // fmla v7.4s, v9.4s, v13.s[2]
-	VLD1 (R4), [V8.S4, V9.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V8.S4, V9.S4]
 	WORD $0x4faa1900 // fmla v0.4s, v8.4s, v10.s[3]
 	WORD $0x4faa1921 // fmla v1.4s, v9.4s, v10.s[3]
 	WORD $0x4fab1902 // fmla v2.4s, v8.4s, v11.s[3]
@@ -650,8 +596,7 @@ tail4x8:
 	ADDS $4, R6, R6
 	BEQ sum4x8
 one4x8:
-	VLD1 (R4), [V8.S4, V9.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V8.S4, V9.S4]
 	FMOVS (R8), F10
 	ADD $4, R8
 	WORD $0x4f8a1100 // fmla v0.4s, v8.4s, v10.s[0]
@@ -673,31 +618,23 @@ one4x8:
 sum4x8:
 	CBZ R7, store4x8
 	MOVD R0, R2
-	VLD1 (R2), [V8.S4, V9.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V8.S4, V9.S4]
 	WORD $0x4e28d400 // fadd v0.4s, v0.4s, v8.4s
 	WORD $0x4e29d421 // fadd v1.4s, v1.4s, v9.4s
-	VLD1 (R2), [V8.S4, V9.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V8.S4, V9.S4]
 	WORD $0x4e28d442 // fadd v2.4s, v2.4s, v8.4s
 	WORD $0x4e29d463 // fadd v3.4s, v3.4s, v9.4s
-	VLD1 (R2), [V8.S4, V9.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V8.S4, V9.S4]
 	WORD $0x4e28d484 // fadd v4.4s, v4.4s, v8.4s
 	WORD $0x4e29d4a5 // fadd v5.4s, v5.4s, v9.4s
-	VLD1 (R2), [V8.S4, V9.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V8.S4, V9.S4]
 	WORD $0x4e28d4c6 // fadd v6.4s, v6.4s, v8.4s
 	WORD $0x4e29d4e7 // fadd v7.4s, v7.4s, v9.4s
 store4x8:
-	VST1 [V0.S4, V1.S4], (R0)
-	ADD R1, R0, R0
-	VST1 [V2.S4, V3.S4], (R0)
-	ADD R1, R0, R0
-	VST1 [V4.S4, V5.S4], (R0)
-	ADD R1, R0, R0
-	VST1 [V6.S4, V7.S4], (R0)
-	ADD R1, R0, R0
+	VST1.P [V0.S4, V1.S4], (R0)(R1)
+	VST1.P [V2.S4, V3.S4], (R0)(R1)
+	VST1.P [V4.S4, V5.S4], (R0)(R1)
+	VST1.P [V6.S4, V7.S4], (R0)(R1)
 	RET
 
 // func gemm2x8NEON(c *float32, ldc int, a *float32, lda int, b *float32, ldb, k, acc int)
@@ -720,26 +657,22 @@ TEXT ·gemm2x8NEON(SB), NOSPLIT, $0-64
 loop2x8:
 	VLD1.P 16(R8), [V6.S4]
 	VLD1.P 16(R9), [V7.S4]
-	VLD1 (R4), [V4.S4, V5.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V4.S4, V5.S4]
 	WORD $0x4f861080 // fmla v0.4s, v4.4s, v6.s[0]
 	WORD $0x4f8610a1 // fmla v1.4s, v5.4s, v6.s[0]
 	WORD $0x4f871082 // fmla v2.4s, v4.4s, v7.s[0]
 	WORD $0x4f8710a3 // fmla v3.4s, v5.4s, v7.s[0]
-	VLD1 (R4), [V4.S4, V5.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V4.S4, V5.S4]
 	WORD $0x4fa61080 // fmla v0.4s, v4.4s, v6.s[1]
 	WORD $0x4fa610a1 // fmla v1.4s, v5.4s, v6.s[1]
 	WORD $0x4fa71082 // fmla v2.4s, v4.4s, v7.s[1]
 	WORD $0x4fa710a3 // fmla v3.4s, v5.4s, v7.s[1]
-	VLD1 (R4), [V4.S4, V5.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V4.S4, V5.S4]
 	WORD $0x4f861880 // fmla v0.4s, v4.4s, v6.s[2]
 	WORD $0x4f8618a1 // fmla v1.4s, v5.4s, v6.s[2]
 	WORD $0x4f871882 // fmla v2.4s, v4.4s, v7.s[2]
 	WORD $0x4f8718a3 // fmla v3.4s, v5.4s, v7.s[2]
-	VLD1 (R4), [V4.S4, V5.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V4.S4, V5.S4]
 	WORD $0x4fa61880 // fmla v0.4s, v4.4s, v6.s[3]
 	WORD $0x4fa618a1 // fmla v1.4s, v5.4s, v6.s[3]
 	WORD $0x4fa71882 // fmla v2.4s, v4.4s, v7.s[3]
@@ -750,8 +683,7 @@ tail2x8:
 	ADDS $4, R6, R6
 	BEQ sum2x8
 one2x8:
-	VLD1 (R4), [V4.S4, V5.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V4.S4, V5.S4]
 	FMOVS (R8), F6
 	ADD $4, R8
 	WORD $0x4f861080 // fmla v0.4s, v4.4s, v6.s[0]
@@ -765,19 +697,15 @@ one2x8:
 sum2x8:
 	CBZ R7, store2x8
 	MOVD R0, R2
-	VLD1 (R2), [V4.S4, V5.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V4.S4, V5.S4]
 	WORD $0x4e24d400 // fadd v0.4s, v0.4s, v4.4s
 	WORD $0x4e25d421 // fadd v1.4s, v1.4s, v5.4s
-	VLD1 (R2), [V4.S4, V5.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V4.S4, V5.S4]
 	WORD $0x4e24d442 // fadd v2.4s, v2.4s, v4.4s
 	WORD $0x4e25d463 // fadd v3.4s, v3.4s, v5.4s
 store2x8:
-	VST1 [V0.S4, V1.S4], (R0)
-	ADD R1, R0, R0
-	VST1 [V2.S4, V3.S4], (R0)
-	ADD R1, R0, R0
+	VST1.P [V0.S4, V1.S4], (R0)(R1)
+	VST1.P [V2.S4, V3.S4], (R0)(R1)
 	RET
 
 // func gemm1x8NEON(c *float32, ldc int, a *float32, lda int, b *float32, ldb, k, acc int)
@@ -796,20 +724,16 @@ TEXT ·gemm1x8NEON(SB), NOSPLIT, $0-64
 	BLT tail1x8
 loop1x8:
 	VLD1.P 16(R8), [V4.S4]
-	VLD1 (R4), [V2.S4, V3.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V2.S4, V3.S4]
 	WORD $0x4f841040 // fmla v0.4s, v2.4s, v4.s[0]
 	WORD $0x4f841061 // fmla v1.4s, v3.4s, v4.s[0]
-	VLD1 (R4), [V2.S4, V3.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V2.S4, V3.S4]
 	WORD $0x4fa41040 // fmla v0.4s, v2.4s, v4.s[1]
 	WORD $0x4fa41061 // fmla v1.4s, v3.4s, v4.s[1]
-	VLD1 (R4), [V2.S4, V3.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V2.S4, V3.S4]
 	WORD $0x4f841840 // fmla v0.4s, v2.4s, v4.s[2]
 	WORD $0x4f841861 // fmla v1.4s, v3.4s, v4.s[2]
-	VLD1 (R4), [V2.S4, V3.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V2.S4, V3.S4]
 	WORD $0x4fa41840 // fmla v0.4s, v2.4s, v4.s[3]
 	WORD $0x4fa41861 // fmla v1.4s, v3.4s, v4.s[3]
 	SUBS $4, R6, R6
@@ -818,8 +742,7 @@ tail1x8:
 	ADDS $4, R6, R6
 	BEQ sum1x8
 one1x8:
-	VLD1 (R4), [V2.S4, V3.S4]
-	ADD R5, R4, R4
+	VLD1.P (R4)(R5), [V2.S4, V3.S4]
 	FMOVS (R8), F4
 	ADD $4, R8
 	WORD $0x4f841040 // fmla v0.4s, v2.4s, v4.s[0]
@@ -829,11 +752,9 @@ one1x8:
 sum1x8:
 	CBZ R7, store1x8
 	MOVD R0, R2
-	VLD1 (R2), [V2.S4, V3.S4]
-	ADD R1, R2, R2
+	VLD1.P (R2)(R1), [V2.S4, V3.S4]
 	WORD $0x4e22d400 // fadd v0.4s, v0.4s, v2.4s
 	WORD $0x4e23d421 // fadd v1.4s, v1.4s, v3.4s
 store1x8:
-	VST1 [V0.S4, V1.S4], (R0)
-	ADD R1, R0, R0
+	VST1.P [V0.S4, V1.S4], (R0)(R1)
 	RET

@@ -103,7 +103,7 @@ func (p *Pool) run(w *worker) {
 // await returns the next job after seen, or nil when the pool was closed.
 func (p *Pool) await(w *worker, seen *job) *job {
 	for {
-		for s := newSpinner(); s.again(); {
+		for s := (spinner{}); s.again(); {
 			if p.closed.Load() {
 				return nil
 			}
@@ -140,7 +140,7 @@ func (j *job) help() {
 
 // wait returns when every chunk is done. It is called after help, so that all chunks are taken.
 func (j *job) wait() {
-	for s := newSpinner(); s.again(); {
+	for s := (spinner{}); s.again(); {
 		if j.done.Load() == j.total {
 			return
 		}
@@ -151,18 +151,21 @@ func (j *job) wait() {
 	}
 }
 
-// spinner bounds a polling loop by time, because the length of a PAUSE differs tenfold between CPUs.
+// spinner bounds a polling loop by time, because the length of a PAUSE differs tenfold between CPUs. Most waits end before
+// the clock is looked at.
 type spinner struct {
 	n   int
 	end time.Time
 }
 
-func newSpinner() spinner { return spinner{end: time.Now().Add(spinFor)} }
-
 func (s *spinner) again() bool {
-	s.n++
-	if s.n%16 == 0 && time.Now().After(s.end) {
-		return false
+	if s.n++; s.n%64 == 0 {
+		now := time.Now()
+		if s.end.IsZero() {
+			s.end = now.Add(spinFor)
+		} else if now.After(s.end) {
+			return false
+		}
 	}
 	pause()
 	return true

@@ -116,11 +116,7 @@ func arm64(tiles []tile) string {
 			}
 			return "[" + s[2:] + "]"
 		}
-		loads := func(reg string, from int) { // at most four registers an instruction
-			for v := 0; v < vecs; v += 4 {
-				p("\tVLD1 (%s), %s", reg, list(from+v, min(4, vecs-v)))
-			}
-		}
+		loads := func(reg, step string) { p("\tVLD1.P (%s)(%s), %s", reg, step, list(b, vecs)) } // vecs is at most 4
 		p("\n// func gemm%dx%dNEON(%s)", t.rows, t.cols, args)
 		p("TEXT ·gemm%dx%dNEON(SB), NOSPLIT, $0-64", t.rows, t.cols)
 		p("\tMOVD c+0(FP), R0\n\tMOVD ldc+8(FP), R1\n\tMOVD a+16(FP), R8\n\tMOVD lda+24(FP), R3")
@@ -137,8 +133,7 @@ func arm64(tiles []tile) string {
 			p("\tVLD1.P 16(R%d), [V%d.S4]", 8+r, a+r)
 		}
 		for k := range 4 {
-			loads("R4", b)
-			p("\tADD R5, R4, R4")
+			loads("R4", "R5")
 			for r := range t.rows {
 				for v := range vecs {
 					fmla(acc(r, v), b+v, a+r, k)
@@ -149,8 +144,7 @@ func arm64(tiles []tile) string {
 		p("tail%dx%d:", t.rows, t.cols)
 		p("\tADDS $4, R6, R6\n\tBEQ sum%dx%d", t.rows, t.cols)
 		p("one%dx%d:", t.rows, t.cols)
-		loads("R4", b)
-		p("\tADD R5, R4, R4")
+		loads("R4", "R5")
 		for r := range t.rows {
 			p("\tFMOVS (R%d), F%d\n\tADD $4, R%d", 8+r, a+r, 8+r)
 			for v := range vecs {
@@ -161,18 +155,14 @@ func arm64(tiles []tile) string {
 		p("sum%dx%d:", t.rows, t.cols)
 		p("\tCBZ R7, store%dx%d\n\tMOVD R0, R2", t.rows, t.cols)
 		for r := range t.rows {
-			loads("R2", b)
-			p("\tADD R1, R2, R2")
+			loads("R2", "R1")
 			for v := range vecs {
 				fadd(acc(r, v), acc(r, v), b+v)
 			}
 		}
 		p("store%dx%d:", t.rows, t.cols)
 		for r := range t.rows {
-			for v := 0; v < vecs; v += 4 {
-				p("\tVST1 %s, (R0)", list(acc(r, v), min(4, vecs-v)))
-			}
-			p("\tADD R1, R0, R0")
+			p("\tVST1.P %s, (R0)(R1)", list(acc(r, 0), vecs))
 		}
 		p("\tRET")
 	}
