@@ -71,6 +71,61 @@ func benchMatrices(b *testing.B, ty Type, rows, cols, n int) []*Matrix {
 	return copies
 }
 
+// BenchmarkKernel: one kernel on weights that stay in the caches. best-MAC/ns is the fastest of many passes: what the kernel
+// can do, also on a machine that others use.
+func BenchmarkKernel(b *testing.B) {
+	const rows, cols = 128, 1536
+	for _, ty := range Types() {
+		if layoutOf(ty) == layoutNone {
+			continue
+		}
+		m, err := NewMatrix(ty, randomWeights(rand.New(rand.NewPCG(1, 2)), ty, rows, cols), rows, cols)
+		if err != nil {
+			b.Fatal(err)
+		}
+		a := make([]activation, m.nb)
+		quantizeActivations(a, randomFloats(rand.New(rand.NewPCG(3, 4)), cols))
+		group := m.packedBytes() / m.rowGroups()
+		for _, k := range installed() {
+			ik := &k.ints[m.layout]
+			b.Run(fmt.Sprintf("%v/%s/gemv", ty, k.name), func(b *testing.B) {
+				out := make([]float32, groupRows)
+				benchBest(b, rows*cols, func() {
+					for g := range m.rowGroups() {
+						ik.gemv(m.groups(g)[:group], a, out)
+					}
+				})
+			})
+			if ik.gemm == nil {
+				continue
+			}
+			b.Run(fmt.Sprintf("%v/%s/gemm", ty, k.name), func(b *testing.B) {
+				columns := make([][]activation, ik.tile)
+				for c := range columns {
+					columns[c] = a
+				}
+				panel, out := make([]byte, m.nb*ik.panelBytes), make([]float32, groupRows*ik.tile)
+				ik.pack(panel, columns)
+				benchBest(b, rows*cols*ik.tile, func() {
+					for g := range m.rowGroups() {
+						ik.gemm(m.groups(g)[:group], panel, m.nb, out, groupRows)
+					}
+				})
+			})
+		}
+	}
+}
+
+func benchBest(b *testing.B, macs int, f func()) {
+	best := time.Duration(1 << 62)
+	for b.Loop() {
+		start := time.Now()
+		f()
+		best = min(best, time.Since(start))
+	}
+	b.ReportMetric(float64(macs)/float64(best.Nanoseconds()), "best-MAC/ns")
+}
+
 // BenchmarkQuantizeActivations: one row of 1536.
 func BenchmarkQuantizeActivations(b *testing.B) {
 	x := randomFloats(rand.New(rand.NewPCG(3, 4)), 1536)
