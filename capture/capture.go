@@ -92,7 +92,8 @@ type Spec struct {
 	FPS float64
 	// FileFPS is the rate of files that carry none; 0 is FPS, and 1 where that is 0 too.
 	FileFPS float64
-	// Width and Height are the picture size asked of a camera that has several; 0 is 640x480. Others ignore it.
+	// Width and Height are the picture size asked of a v4l2: camera, which takes the nearest it has; 0 is 640x480. What comes
+	// through ffmpeg is scaled down to fit in, keeping its shape; 0 is as it comes. Others ignore it.
 	Width, Height int
 	// Unpaced makes files yield frames as fast as they are asked for. Capture times stay those of real time.
 	Unpaced bool

@@ -40,16 +40,22 @@ func ffmpegPassthrough(version string) []string {
 }
 
 // ffmpegArgs is the command line between input and output: the first video stream, thinned out to fps by its own times (the
-// first frame at or after each tick, unlike the fps filter, which would hold frames back and shift times), as JPEG with times.
-func ffmpegArgs(path string, input, passthrough []string, fps float64) []string {
+// first frame at or after each tick, unlike the fps filter, which would hold frames back and shift times), made to fit the size
+// asked for, as JPEG with times.
+func ffmpegArgs(path string, input, passthrough []string, spec Spec) []string {
 	argv := append([]string{path, "-nostdin", "-hide_banner", "-loglevel", "error"}, input...)
 	argv = append(argv, "-map", "0:v:0", "-an", "-sn", "-dn")
 	pick := "gt(t,prev_selected_t)" // a camera's first two frames may have one time, which the encoder refuses
-	if fps > 0 {
-		f := strconv.FormatFloat(fps, 'f', -1, 64)
+	if spec.FPS > 0 {
+		f := strconv.FormatFloat(spec.FPS, 'f', -1, 64)
 		pick = fmt.Sprintf("gt(floor(t*%s+0.01),floor(prev_selected_t*%s+0.01))", f, f)
 	}
-	argv = append(argv, "-vf", "select='isnan(prev_selected_t)+"+pick+"'", "-enc_time_base", "1:1000")
+	filter := "select='isnan(prev_selected_t)+" + pick + "'"
+	if spec.Width > 0 && spec.Height > 0 {
+		filter += fmt.Sprintf(",scale=w='min(iw,%d)':h='min(ih,%d)':force_original_aspect_ratio=decrease:force_divisible_by=2",
+			spec.Width, spec.Height)
+	}
+	argv = append(argv, "-vf", filter, "-enc_time_base", "1:1000")
 	argv = append(argv, passthrough...)
 	return append(argv, "-c:v", "mjpeg", "-q:v", "2", "-flush_packets", "1", "-f", "smjpeg", "pipe:1")
 }
@@ -71,7 +77,7 @@ func openRTSP(ctx context.Context, s Spec) (Source, error) {
 		// Half the time to the first frame; a rate that was guessed wrong doesn't matter here.
 		"-fpsprobesize", "0", "-probesize", "32768", "-analyzeduration", "500000", "-i", s.Source,
 	}
-	argv := ffmpegArgs(path, input, passthrough, s.FPS)
+	argv := ffmpegArgs(path, input, passthrough, s)
 	log := logger(s.Log)
 	var broken atomic.Uint64
 	return newLive(s, liveConfig{

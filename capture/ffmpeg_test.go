@@ -68,6 +68,18 @@ func TestH264InMP4PlaysByTheContainersTimes(t *testing.T) {
 	}
 }
 
+func TestWhatComesThroughFFmpegIsScaledToFit(t *testing.T) {
+	path := makeVideo(t, "clip.mp4", h264(1, 2)...) // 160x120
+	for box, want := range map[[2]int][2]int{{80, 80}: {80, 60}, {100, 30}: {40, 30}, {640, 480}: {160, 120}} {
+		src := open(t, capture.Spec{Source: "files:" + path, Unpaced: true, Width: box[0], Height: box[1]})
+		f, err := src.Next(t.Context())
+		if err != nil || f.Width != want[0] || f.Height != want[1] {
+			t.Errorf("in %v: %dx%d, %v; want %v", box, f.Width, f.Height, err, want)
+		}
+		src.Close()
+	}
+}
+
 func TestAContainerLoopsAndClosesInTheMiddle(t *testing.T) {
 	path := makeVideo(t, "clip.mkv", h264(1, 5)...)
 	src := open(t, capture.Spec{Source: "files:" + path, Unpaced: true, Loop: true})

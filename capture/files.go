@@ -131,7 +131,7 @@ func (s *files) read(ctx context.Context) (Frame, time.Duration, error) {
 			return f, s.base + s.last, nil
 		case errors.Is(err, ErrBadFrame):
 			s.broken.Add(1)
-			s.log.Warn("capture: files:"+s.path+": skipped", "why", err)
+			s.warn("skipped", err)
 			continue
 		case errors.Is(err, io.EOF):
 		case ctx.Err() != nil:
@@ -139,7 +139,7 @@ func (s *files) read(ctx context.Context) (Frame, time.Duration, error) {
 		case s.inPass > 0:
 			// A damaged tail: what came before it stands.
 			s.broken.Add(1)
-			s.log.Warn("capture: files:"+s.path+": the rest can't be read", "why", err)
+			s.warn("the rest can't be read", err)
 		default:
 			return Frame{}, 0, fmt.Errorf("capture: files:%s: %w", s.path, err)
 		}
@@ -157,6 +157,15 @@ func (s *files) read(ctx context.Context) (Frame, time.Duration, error) {
 		s.base += s.last + s.step
 		s.last, s.inPass, s.known = 0, 0, 0
 	}
+}
+
+// warn says what is wrong with the files, once: a loop meets it again in every pass.
+func (s *files) warn(what string, why error) {
+	level := slog.LevelWarn
+	if s.base > 0 {
+		level = slog.LevelDebug
+	}
+	s.log.Log(context.Background(), level, "capture: files:"+s.path+": "+what, "why", why)
 }
 
 // countSkipped adds the pictures that a player passed over by itself.

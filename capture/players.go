@@ -168,7 +168,7 @@ func newContainer(ctx context.Context, s Spec, path string) (player, error) {
 	}
 	// "file:" and the list keep ffmpeg from taking a name, or a playlist, for an address on the network.
 	input := []string{"-protocol_whitelist", "file,crypto,data", "-i", "file:" + path}
-	argv := ffmpegArgs(ffmpeg, input, passthrough, s.FPS)
+	argv := ffmpegArgs(ffmpeg, input, passthrough, s)
 	run, cancel := context.WithCancel(context.Background())
 	p := &container{cancel: cancel, frames: make(chan timedFrame, 1), done: make(chan struct{})}
 	go func() {
