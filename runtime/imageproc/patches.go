@@ -90,7 +90,7 @@ func (c Config) cut(p Patches, img RGB, frame int, lut *[3][256]float32) {
 // (v - 255*mean) / (255*std), in float32.
 func (c Config) normalised() (t [3][256]float32) {
 	for ch := range t {
-		mean, std := c.Mean[ch]*255, c.Std[ch]*255
+		mean, std := float32(c.Mean[ch]*255), float32(c.Std[ch]*255) // converted: arm64 may else fuse
 		for v := range t[ch] {
 			t[ch][v] = (float32(v) - mean) / std
 		}
