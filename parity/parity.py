@@ -178,16 +178,13 @@ def greedy(name, model, exact=None):
             logits = ref[first][1]
             m = margin(logits)
             note = f"{first} tokens equal, then another where the reference's margin is {m:.3f}"
-            verdict = "explained" if m <= EXPLAINED else "FAILED"
-            if verdict == "FAILED" and exact is not None:
-                # How far does the reference's own rounding of activations move this very choice?
+            verdict = "explained" if m <= EXPLAINED else "NOT EXPLAINED"
+            if exact is not None and m > EXPLAINED:
+                # What the same weights say of this choice without 8-bit activations.
                 mine = plain[0][first] if first < len(plain[0]) else next((t for t in tokens if t in END), 2)
                 exact.reset()
                 el = logits_after(exact, want_prompt + want[:first])
-                em = float(el[want[first]] - el[mine])
-                note += f"; llama.cpp on the same weights in F32: {em:+.3f} for its token over ours"
-                if abs(em - float(logits[want[first]] - logits[mine])) >= m:
-                    verdict = "rounding"
+                note += f" ({float(el[want[first]] - el[mine]):+.3f} for its token over ours on the same weights in F32)"
         rows.append((verdict, f"SmolLM2-135M-Instruct {name}, {'raw' if raw else 'chat'}: {json.dumps(prompt[:40])}", note))
         say(f"{name}, {prompt!r}: {verdict}: {note}")
         say("  ours:     ", repr(got["text"]))
@@ -265,14 +262,15 @@ def main():
         f"- {datetime.datetime.now(datetime.timezone.utc):%Y-%m-%d %H:%M} UTC, commit {commit}, {machine()}",
         f"- {versions}; Python {platform.python_version()}", "",
         f"{TOKENS} greedy tokens a prompt. *ok*: equal. *explained*: at the first difference the reference's two greatest logits are",
-        f"within {EXPLAINED}. *rounding*: they are not, but llama.cpp's own rounding of activations to 8 bits moves that choice by at least",
-        "its margin, as llama.cpp on the same weights dequantized to F32 shows. *FAILED*: anything else.", "",
+        f"within {EXPLAINED}. *NOT EXPLAINED*: they are not. F32 is the same file, dequantized: there neither engine rounds activations",
+        "to 8 bits, so equal tokens say that the decoder is right. On Q4_1 both do, and the model amplifies each rounding: the last",
+        "row says how far llama.cpp itself moves between the two files.", "",
         "| comparison | result | |", "|---|---|---|",
     ] + [f"| {name} | {note} | {verdict} |" for verdict, name, note in table]
     with open(args.results, "w") as f:
         f.write("\n".join(lines) + "\n")
     say("\n".join(lines))
-    sys.exit(1 if any(verdict == "FAILED" for verdict, _, _ in table) else 0)
+    sys.exit(1 if any(verdict in ("FAILED", "NOT EXPLAINED") for verdict, _, _ in table) else 0)
 
 
 if __name__ == "__main__":
