@@ -17,6 +17,7 @@ import (
 	"github.com/edgevlm/edgevlm/runtime/compute"
 	"github.com/edgevlm/edgevlm/runtime/gguf"
 	"github.com/edgevlm/edgevlm/runtime/qwen2vl"
+	"github.com/edgevlm/edgevlm/runtime/weights"
 )
 
 // Options say what to time.
@@ -26,6 +27,9 @@ type Options struct {
 	Sizes         [][2]int // pictures to encode, width and height in pixels; nil: 448x448 and 644x364
 	Prefill       int      // tokens; 0: 256
 	Decode        int      // tokens; 0: 64
+	VisionFloat   bool     // keep an F16 tower as it is instead of in 8 bits
+	CacheDir      string   // for repacked weights; "": beside the model
+	NoCache       bool     // repack in memory
 	// Progress, if set, is told what begins.
 	Progress func(stage string)
 }
@@ -103,6 +107,7 @@ func Run(ctx context.Context, o Options) (Report, error) {
 type model struct {
 	pool     *compute.Pool
 	files    []*gguf.File
+	sets     []*weights.Set
 	text     *qwen2vl.Text
 	vision   *qwen2vl.Vision
 	took     time.Duration
@@ -128,7 +133,11 @@ func load(o Options) (_ *model, err error) {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
 	m.files = append(m.files, f)
-	if m.text, err = qwen2vl.LoadText(f, m.pool); err != nil {
+	set, err := m.repack(f, o.Model, nil, o)
+	if err != nil {
+		return nil, err
+	}
+	if m.text, err = qwen2vl.LoadText(f, m.pool, set.Matrix); err != nil {
 		return nil, fmt.Errorf("bench: %s: %w", o.Model, err)
 	}
 	m.countText(f)
@@ -138,7 +147,15 @@ func load(o Options) (_ *model, err error) {
 			return nil, fmt.Errorf("bench: %w", err)
 		}
 		m.files = append(m.files, p)
-		if m.vision, err = qwen2vl.LoadVision(p, m.pool); err != nil {
+		as := qwen2vl.VisionInt8
+		if o.VisionFloat {
+			as = nil
+		}
+		set, err := m.repack(p, o.MMProj, as, o)
+		if err != nil {
+			return nil, err
+		}
+		if m.vision, err = qwen2vl.LoadVision(p, m.pool, set.Matrix); err != nil {
 			return nil, fmt.Errorf("bench: %s: %w", o.MMProj, err)
 		}
 		m.countVision(p)
@@ -147,8 +164,20 @@ func load(o Options) (_ *model, err error) {
 	return m, nil
 }
 
+func (m *model) repack(f *gguf.File, path string, as func(gguf.Tensor) quant.Type, o Options) (*weights.Set, error) {
+	set, err := weights.Load(context.Background(), f, weights.Options{As: as, Path: path, CacheDir: o.CacheDir, NoCache: o.NoCache, Runner: m.pool})
+	if err != nil {
+		return nil, fmt.Errorf("bench: %s: %w", path, err)
+	}
+	m.sets = append(m.sets, set)
+	return set, nil
+}
+
 func (m *model) close() {
 	m.pool.Close()
+	for _, s := range m.sets {
+		s.Close()
+	}
 	for _, f := range m.files {
 		f.Close()
 	}

@@ -14,6 +14,8 @@ type benchCmd struct {
 	Size    string `default:"448x448,644x364" placeholder:"WxH,..." help:"Pictures to encode, in pixels."`
 	Prefill int    `default:"256" placeholder:"N" help:"Tokens of the prefill."`
 	Decode  int    `default:"64" placeholder:"N" help:"Tokens decoded after it."`
+	Float   bool   `name:"vision-float" help:"Keep an F16 tower as it is instead of in 8 bits."`
+	NoCache bool   `name:"no-cache" help:"Repack the weights in memory, without a cache file."`
 	JSON    bool   `name:"json" help:"Print JSON."`
 }
 
@@ -27,7 +29,7 @@ func (c *benchCmd) Run(e *env) error {
 	}
 	p := newProgress(e.stderr)
 	r, err := bench.Run(e.ctx, bench.Options{
-		Model: c.Model, MMProj: c.MMProj, Threads: e.Threads, Sizes: sizes, Prefill: c.Prefill, Decode: c.Decode,
+		Model: c.Model, MMProj: c.MMProj, Threads: e.Threads, Sizes: sizes, Prefill: c.Prefill, Decode: c.Decode, VisionFloat: c.Float, NoCache: c.NoCache,
 		Progress: func(stage string) { p.update(stage, 0, 0) },
 	})
 	p.clear()

@@ -61,7 +61,7 @@ func loadText(path string, pool *compute.Pool) (*qwen2vl.Text, func(string) []in
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	m, err := qwen2vl.LoadText(f, pool)
+	m, err := qwen2vl.LoadText(f, pool, nil)
 	if err != nil {
 		f.Close()
 		return nil, nil, nil, fmt.Errorf("%s: %w", path, err)
@@ -182,7 +182,7 @@ func embed(ctx context.Context, path string, pool *compute.Pool) (embeddings, er
 		return embeddings{}, err
 	}
 	defer f.Close()
-	v, err := qwen2vl.LoadVision(f, pool)
+	v, err := qwen2vl.LoadVision(f, pool, nil)
 	if err != nil {
 		return embeddings{}, fmt.Errorf("%s: %w", path, err)
 	}

@@ -104,10 +104,10 @@ func (e *edit) parse(t testing.TB) *gguf.File {
 
 func loads(f *gguf.File, vision bool) error {
 	if vision {
-		_, err := LoadVision(f, nil)
+		_, err := LoadVision(f, nil, nil)
 		return err
 	}
-	_, err := LoadText(f, nil)
+	_, err := LoadText(f, nil, nil)
 	return err
 }
 

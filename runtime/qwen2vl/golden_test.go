@@ -95,7 +95,7 @@ func openModel(t testing.TB, name string) *gguf.File {
 
 func loadText(t testing.TB, f *gguf.File, p *compute.Pool) *Text {
 	t.Helper()
-	m, err := LoadText(f, p)
+	m, err := LoadText(f, p, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,7 @@ func loadText(t testing.TB, f *gguf.File, p *compute.Pool) *Text {
 
 func loadVision(t testing.TB, f *gguf.File, p *compute.Pool) *Vision {
 	t.Helper()
-	v, err := LoadVision(f, p)
+	v, err := LoadVision(f, p, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,9 +12,14 @@ import (
 // loader reads keys and tensors of one file and remembers the first error, so that the callers read as a list of what
 // a model consists of.
 type loader struct {
-	f   *gguf.File
-	err error
+	f       *gguf.File
+	weights Weights
+	err     error
 }
+
+// Weights returns the matrix of the tensor of that name where it has been made already, repacked or in another type, and
+// nil where it hasn't.
+type Weights func(name string) *quant.Matrix
 
 func (l *loader) fail(format string, a ...any) {
 	if l.err == nil {
@@ -133,6 +138,11 @@ func (l *loader) matrix(name string, rows, cols int) *quant.Matrix {
 	t, ok := l.tensor(name, rows, cols)
 	if !ok {
 		return nil
+	}
+	if l.weights != nil {
+		if m := l.weights(name); m != nil && m.Rows() == rows && m.Cols() == cols {
+			return m
+		}
 	}
 	m := l.newMatrix(name, t.Type, t.Data, rows, cols)
 	if quant.PackedBytes(t.Type, rows, cols) > 0 {

@@ -50,12 +50,12 @@ type textLayer struct {
 }
 
 // LoadText reads a decoder of architecture qwen2vl, qwen2 or llama. The matrices may refer to the file's memory: close
-// the file after the last use of the model. A nil pool means one thread.
-func LoadText(f *gguf.File, pool *compute.Pool) (*Text, error) {
+// the file after the last use of the model. A nil pool means one thread, nil weights that the matrices are made here.
+func LoadText(f *gguf.File, pool *compute.Pool, weights Weights) (*Text, error) {
 	if pool == nil {
 		pool = &compute.Pool{}
 	}
-	l := &loader{f: f}
+	l := &loader{f: f, weights: weights}
 	c := readTextConfig(l)
 	if l.err != nil {
 		return nil, l.err

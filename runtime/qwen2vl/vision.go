@@ -2,6 +2,7 @@ package qwen2vl
 
 import (
 	"fmt"
+	"strings"
 	"sync"
 
 	"github.com/edgevlm/edgevlm/quant"
@@ -50,12 +51,13 @@ type visionLayer struct {
 }
 
 // LoadVision reads the vision tower and merger of an mmproj file (architecture clip, projector qwen2vl_merger). The
-// matrices may refer to the file's memory: close the file after the last use. A nil pool means one thread.
-func LoadVision(f *gguf.File, pool *compute.Pool) (*Vision, error) {
+// matrices may refer to the file's memory: close the file after the last use. A nil pool means one thread, nil weights
+// that the matrices are made here.
+func LoadVision(f *gguf.File, pool *compute.Pool, weights Weights) (*Vision, error) {
 	if pool == nil {
 		pool = &compute.Pool{}
 	}
-	l := &loader{f: f}
+	l := &loader{f: f, weights: weights}
 	v := &Vision{c: readVisionConfig(l), pool: pool}
 	if l.err != nil {
 		return nil, l.err
@@ -78,6 +80,15 @@ func LoadVision(f *gguf.File, pool *compute.Pool) (*Vision, error) {
 		return nil, l.err
 	}
 	return v, nil
+}
+
+// VisionInt8 is the type in which a tower's matrix may be kept for speed: Q8_0 for weights in F16 and BF16, whose products
+// then run on bytes; the patch embedding, F32 files and 4-bit files stay as they are.
+func VisionInt8(t gguf.Tensor) quant.Type {
+	if half := t.Type == quant.F16 || t.Type == quant.BF16; half && len(t.Shape) == 2 && strings.HasSuffix(t.Name, ".weight") {
+		return quant.Q8_0
+	}
+	return t.Type
 }
 
 // Config returns the shape.

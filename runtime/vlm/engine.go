@@ -9,6 +9,7 @@ import (
 	"github.com/edgevlm/edgevlm/runtime/gguf"
 	"github.com/edgevlm/edgevlm/runtime/imageproc"
 	"github.com/edgevlm/edgevlm/runtime/token"
+	"github.com/edgevlm/edgevlm/runtime/weights"
 )
 
 // Engine is a loaded model. Any goroutine may call it; calls wait for each other.
@@ -16,6 +17,7 @@ type Engine struct {
 	busy   chan struct{} // holds one element while a call is under way
 	closed bool          // guarded by busy
 	files  []*gguf.File  // the weights may refer to them
+	sets   []*weights.Set
 	pool   *compute.Pool
 	run    npu.Delegate
 	report *npu.Report
@@ -66,6 +68,11 @@ func (e *Engine) free() error {
 	}
 	if e.pool != nil {
 		e.pool.Close()
+	}
+	for _, s := range e.sets {
+		if e := s.Close(); err == nil {
+			err = e
+		}
 	}
 	for _, f := range e.files {
 		if e := f.Close(); err == nil {

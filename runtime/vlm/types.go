@@ -11,14 +11,17 @@ import (
 
 // Options are for opening an Engine. The zero value is fine.
 type Options struct {
-	Threads              int          // of the CPU; 0: one for each core
-	Backend              string       // "" or "auto", "cpu", or a driver's name
-	Drivers              []npu.Driver // what auto may choose from, the best first
-	CacheDir             string       // for drivers' caches; "" keeps none
+	Threads int          // of the CPU; 0: one for each core
+	Backend string       // "" or "auto", "cpu", or a driver's name
+	Drivers []npu.Driver // what auto may choose from, the best first
+	// CacheDir is for drivers' caches and repacked weights. "" keeps none of the former, and the latter beside the model.
+	CacheDir             string
+	NoWeightsCache       bool         // repack at every start, in memory
+	Vision               string       // "" or "int8": an F16 or BF16 tower is kept in 8 bits; "float": as it is
 	MinPixels, MaxPixels int          // area of a picture or frame after resizing; 0: the model's own
 	MaxContext           int          // tokens; 0: the model's own
 	Log                  *slog.Logger // nil: silent
-	// Progress, if set, is called from the goroutine that calls the Engine: stage is "load" (bytes), "vision"
+	// Progress, if set, is called while a method of the Engine runs, by one goroutine at a time: stage is "load" (bytes), "vision"
 	// (pictures and clips), "prefill" or "decode" (tokens).
 	Progress func(stage string, done, total int64)
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/edgevlm/edgevlm/quant"
@@ -115,7 +117,7 @@ func Load(ctx context.Context, f *gguf.File, o Options) (*Set, error) {
 // plan lists the matrices that are repacked, in file order.
 func plan(f *gguf.File, o Options) (items []item, total int) {
 	for _, t := range f.Tensors() {
-		if len(t.Shape) != 2 {
+		if len(t.Shape) != 2 || strings.Contains(t.Name, "attn_qkv") { // the loader cuts a fused matrix in three
 			continue
 		}
 		it := item{tensor: t, typ: t.Type}
@@ -136,7 +138,8 @@ func each(ctx context.Context, f *gguf.File, items []item, o Options, pack func(
 	for _, it := range items {
 		total += int64(len(it.tensor.Data))
 	}
-	var done atomic.Int64
+	var mu sync.Mutex
+	var done int64 // guarded by mu, as the order of the calls of Progress is
 	var failed atomic.Pointer[error]
 	o.Runner.Do(len(items), func(i int) {
 		if failed.Load() != nil {
@@ -152,9 +155,11 @@ func each(ctx context.Context, f *gguf.File, items []item, o Options, pack func(
 			return
 		}
 		f.Evict(items[i].tensor)
-		n := done.Add(int64(len(items[i].tensor.Data)))
+		mu.Lock()
+		defer mu.Unlock()
+		done += int64(len(items[i].tensor.Data))
 		if o.Progress != nil {
-			o.Progress(n, total)
+			o.Progress(done, total)
 		}
 	})
 	if err := failed.Load(); err != nil {
