@@ -1,0 +1,259 @@
+// Package commands answers requests over MQTT: describe, ask, snapshot, health, and set/<key> for a camera. Everything that
+// arrives is taken for hostile: sizes, names, rates and retained copies are checked before anyone acts on it.
+package commands
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/edgevlm/edgevlm/mqtt"
+)
+
+// Bounds of a request.
+const (
+	MaxPayload   = 16 << 10 // bytes
+	MaxPrompt    = 4 << 10  // bytes of a prompt or a question
+	MaxChoices   = 32
+	MaxTokens    = 1024
+	maxTransact  = 128 // bytes of a transaction, as JSON
+	maxChoice    = 64  // bytes of one choice
+	minFPS       = 0.05
+	maxFPS       = 2
+	maxNameInErr = 40
+)
+
+// Verbs of edgevlm/<device>/request/<verb>.
+const (
+	Describe = "describe"
+	Ask      = "ask"
+	Snapshot = "snapshot"
+	Health   = "health"
+	Set      = "set" // not a verb of request/, but that of errors about set/<key>
+)
+
+// Request is a checked request. Which fields count depends on the verb.
+type Request struct {
+	// Transaction comes back in the response, whatever it is: a JSON string, number, or nothing.
+	Transaction json.RawMessage `json:"transaction,omitempty"`
+	Camera      string          `json:"camera,omitempty"` // may be left out where there is one
+	// Prompt of describe instead of the camera's, Question of ask.
+	Prompt    string `json:"prompt,omitempty"`
+	Question  string `json:"question,omitempty"`
+	MaxTokens int    `json:"max_tokens,omitempty"`
+	// Kind of ask: text, yes_no, choice or number. Choices are those of choice.
+	Kind    string   `json:"kind,omitempty"`
+	Choices []string `json:"choices,omitempty"`
+}
+
+// Response is what response/<verb> carries.
+type Response struct {
+	Status      string          `json:"status"` // ok or error
+	Data        any             `json:"data,omitempty"`
+	Error       string          `json:"error,omitempty"`
+	Transaction json.RawMessage `json:"transaction,omitempty"`
+}
+
+// ParseRequest checks a request's payload. cameras are the names that there are. The transaction is returned also with an
+// error, where it could be read.
+func ParseRequest(verb string, payload []byte, cameras []string) (Request, error) {
+	var r Request
+	if len(payload) > MaxPayload {
+		return r, fmt.Errorf("the request has %d bytes: at most %d", len(payload), MaxPayload)
+	}
+	if !utf8.Valid(payload) {
+		return r, errors.New("the request is not UTF-8")
+	}
+	if len(bytes.TrimSpace(payload)) > 0 {
+		d := json.NewDecoder(bytes.NewReader(payload))
+		d.DisallowUnknownFields()
+		err := d.Decode(&r)
+		if err == nil {
+			if _, more := d.Token(); more != io.EOF {
+				err = errors.New("more follows the object")
+			}
+		}
+		if terr := checkTransaction(r.Transaction); terr != nil {
+			r.Transaction = nil
+			err = errors.Join(terr, err)
+		}
+		if err != nil {
+			return Request{Transaction: r.Transaction}, fmt.Errorf("the request is not what %s takes: %s", verb, oneLine(err))
+		}
+	}
+	return r, r.check(verb, cameras)
+}
+
+func checkTransaction(t json.RawMessage) error {
+	if len(t) > maxTransact {
+		return fmt.Errorf("transaction of %d bytes: at most %d", len(t), maxTransact)
+	}
+	if len(t) > 0 && (t[0] == '{' || t[0] == '[') {
+		return errors.New("transaction is neither a string nor a number")
+	}
+	return nil
+}
+
+func (r *Request) check(verb string, cameras []string) error {
+	only := func(fields ...string) error {
+		for name, set := range map[string]bool{"camera": r.Camera != "", "prompt": r.Prompt != "", "question": r.Question != "",
+			"max_tokens": r.MaxTokens != 0, "kind": r.Kind != "", "choices": len(r.Choices) > 0} {
+			if set && !slices.Contains(fields, name) {
+				return fmt.Errorf("%s takes no %s", verb, name)
+			}
+		}
+		return nil
+	}
+	var err error
+	switch verb {
+	case Health:
+		return only()
+	case Snapshot:
+		err = only("camera")
+	case Describe:
+		err = errors.Join(only("camera", "prompt", "max_tokens"), checkText("prompt", r.Prompt, false))
+	case Ask:
+		err = errors.Join(only("camera", "question", "max_tokens", "kind", "choices"), checkText("question", r.Question, true), r.checkKind())
+	default:
+		return fmt.Errorf("no such request: use describe, ask, snapshot or health")
+	}
+	if r.MaxTokens < 0 || r.MaxTokens > MaxTokens {
+		err = errors.Join(err, fmt.Errorf("max_tokens is %d: use 1 to %d", r.MaxTokens, MaxTokens))
+	}
+	if err != nil {
+		return errors.New(oneLine(err))
+	}
+	if r.Camera == "" && len(cameras) == 1 {
+		r.Camera = cameras[0]
+	}
+	return checkCamera(r.Camera, cameras)
+}
+
+func (r *Request) checkKind() error {
+	switch r.Kind {
+	case "":
+		r.Kind = "text"
+	case "text", "yes_no", "number":
+	case "choice":
+		if len(r.Choices) < 2 || len(r.Choices) > MaxChoices {
+			return fmt.Errorf("choices has %d entries: give 2 to %d", len(r.Choices), MaxChoices)
+		}
+		for i, c := range r.Choices {
+			if c == "" || len(c) > maxChoice || slices.Contains(r.Choices[:i], c) {
+				return fmt.Errorf("choice %d is empty, longer than %d bytes, or there twice", i+1, maxChoice)
+			}
+		}
+		return nil
+	default:
+		return fmt.Errorf("kind %.*q is not known: use text, yes_no, choice or number", maxNameInErr, r.Kind)
+	}
+	if len(r.Choices) > 0 {
+		return fmt.Errorf("choices go with kind choice")
+	}
+	return nil
+}
+
+func checkCamera(camera string, cameras []string) error {
+	if camera == "" {
+		return fmt.Errorf("camera is missing: one of %s", strings.Join(cameras, ", "))
+	}
+	if !slices.Contains(cameras, camera) {
+		return fmt.Errorf("no camera %.*q: there are %s", maxNameInErr, camera, strings.Join(cameras, ", "))
+	}
+	return nil
+}
+
+func checkText(name, s string, needed bool) error {
+	if needed && strings.TrimSpace(s) == "" {
+		return fmt.Errorf("%s is missing", name)
+	}
+	if len(s) > MaxPrompt {
+		return fmt.Errorf("%s has %d bytes: at most %d", name, len(s), MaxPrompt)
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' || r == 0x7f }) {
+		return fmt.Errorf("%s holds control characters", name)
+	}
+	return nil
+}
+
+// Settings are the keys of a camera that set/<key> changes. Nil: as configured.
+type Settings struct {
+	Enabled *bool    `json:"enabled,omitempty"`
+	FPS     *float64 `json:"fps,omitempty"`
+	Prompt  *string  `json:"prompt,omitempty"`
+}
+
+// ParseSetting checks the payload of set/<key>: enabled takes ON, OFF, true, false, 1, 0; fps a number; prompt a text, in
+// which an empty one brings the configured prompt back.
+func ParseSetting(key string, payload []byte) (Settings, error) {
+	var s Settings
+	if len(payload) > MaxPayload || !utf8.Valid(payload) {
+		return s, fmt.Errorf("the value has %d bytes: at most %d, in UTF-8", len(payload), MaxPayload)
+	}
+	text := string(payload)
+	switch key {
+	case "enabled":
+		var v bool
+		switch strings.ToLower(strings.TrimSpace(text)) {
+		case "on", "true", "1":
+			v = true
+		case "off", "false", "0":
+		default:
+			return s, errors.New("enabled takes ON or OFF")
+		}
+		s.Enabled = &v
+	case "fps":
+		v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+		if err != nil || !(v >= minFPS && v <= maxFPS) {
+			return s, fmt.Errorf("fps takes a number from %v to %v", minFPS, float64(maxFPS))
+		}
+		s.FPS = &v
+	case "prompt":
+		if err := checkText("prompt", text, false); err != nil {
+			return s, err
+		}
+		text = strings.TrimSpace(text)
+		s.Prompt = &text
+	default:
+		return s, errors.New("no such key: use enabled, fps or prompt")
+	}
+	return s, nil
+}
+
+// merge is s with the keys of t over it.
+func (s Settings) merge(t Settings) Settings {
+	if t.Enabled != nil {
+		s.Enabled = t.Enabled
+	}
+	if t.FPS != nil {
+		s.FPS = t.FPS
+	}
+	if t.Prompt != nil {
+		s.Prompt = t.Prompt
+		if *t.Prompt == "" {
+			s.Prompt = nil
+		}
+	}
+	return s
+}
+
+func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// verbOf and keyOf take a topic of this device apart.
+func verbOf(t mqtt.Topics, topic string) (string, bool) {
+	camera, leaf, ok := t.Parse(topic)
+	verb, isRequest := strings.CutPrefix(leaf, "request/")
+	return verb, ok && camera == "" && isRequest && mqtt.ValidateName(verb) == nil
+}
+
+func keyOf(t mqtt.Topics, topic string) (camera, key string, ok bool) {
+	camera, leaf, ok := t.Parse(topic)
+	key, isSet := strings.CutPrefix(leaf, "set/")
+	return camera, key, ok && camera != "" && isSet && mqtt.ValidateName(key) == nil
+}
