@@ -103,7 +103,9 @@ func arm64(tiles []tile) string {
 	fmla := func(d, n, m, lane int) {
 		p("\tWORD $0x%08x // fmla v%d.4s, v%d.4s, v%d.s[%d]", 0x4F801000|lane&1<<21|lane>>1<<11|m<<16|n<<5|d, d, n, m, lane)
 	}
-	fadd := func(d, n, m int) { p("\tWORD $0x%08x // fadd v%d.4s, v%d.4s, v%d.4s", 0x4E20D400|m<<16|n<<5|d, d, n, m) }
+	fadd := func(d, n, m int) {
+		p("\tWORD $0x%08x // fadd v%d.4s, v%d.4s, v%d.4s", 0x4E20D400|m<<16|n<<5|d, d, n, m)
+	}
 	for _, t := range tiles {
 		vecs := t.cols / 4
 		acc := func(r, v int) int { return r*vecs + v }
