@@ -146,31 +146,46 @@ func TestADeviceThatIsASoftwareCPUIsTakenOnlyByName(t *testing.T) {
 }
 
 func TestAnEightBitVisionEncoderIsAllowedMore(t *testing.T) {
-	rough := func(int8 bool) npu.Stage {
-		dev := &noisy{nputest.New(nputest.Small, "rough")}
+	rough := func(noise float32, int8, cpuInt8 bool) npu.Stage {
+		dev := &noisy{nputest.New(nputest.Small, "rough"), noise}
 		dev.Dev.VisionInt8 = int8
+		cpu := nputest.New(nputest.Small, "cpu")
+		cpu.Dev.VisionInt8 = cpuInt8
 		drv := &nputest.Driver{DriverName: "rough", Delegates: []npu.Delegate{dev}}
-		d, _, err := npu.Select(context.Background(), nputest.Small, []npu.Driver{drv}, "rough", npu.Options{}, slowCPU())
+		d, _, err := npu.Select(context.Background(), nputest.Small, []npu.Driver{drv}, "rough", npu.Options{}, cpu)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return d.Supports()
 	}
-	if got := rough(false); got != npu.StageDecoder {
-		t.Errorf("f32 device with errors of 1e-3: %s", got)
-	}
-	if got := rough(true); got != npu.StageVision|npu.StageDecoder {
-		t.Errorf("8-bit device with errors of 1e-3: %s", got)
+	const both = npu.StageVision | npu.StageDecoder
+	for _, c := range []struct {
+		noise         float32
+		int8, cpuInt8 bool
+		want          npu.Stage
+	}{
+		{1e-3, false, false, npu.StageDecoder},
+		{1e-3, true, false, both},
+		{2e-2, true, false, npu.StageDecoder},
+		{2e-2, false, true, both}, // the error may be the CPU's
+		{1e-1, true, true, npu.StageDecoder},
+	} {
+		if got := rough(c.noise, c.int8, c.cpuInt8); got != c.want {
+			t.Errorf("%+v: takes %s", c, got)
+		}
 	}
 }
 
-// noisy makes errors of a thousandth in its embeddings.
-type noisy struct{ *nputest.Delegate }
+// noisy makes relative errors in its embeddings.
+type noisy struct {
+	*nputest.Delegate
+	noise float32
+}
 
 func (d *noisy) EncodeVision(ctx context.Context, in npu.VisionInput, dst []float32) error {
 	err := d.Delegate.EncodeVision(ctx, in, dst)
 	for i := range dst {
-		dst[i] *= 1 + 1e-3*float32(1-2*(i%2))
+		dst[i] *= 1 + d.noise*float32(1-2*(i%2))
 	}
 	return err
 }

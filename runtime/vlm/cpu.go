@@ -14,14 +14,16 @@ const cpuName = "cpu"
 
 // cpu is package qwen2vl as a delegate.
 type cpu struct {
-	text   *qwen2vl.Text
-	vision *qwen2vl.Vision // nil for text only
+	text       *qwen2vl.Text
+	vision     *qwen2vl.Vision // nil for text only
+	visionInt8 bool
 }
 
 var _ npu.Delegate = (*cpu)(nil)
 
 func (c *cpu) Device() npu.Device {
-	return npu.Device{Driver: cpuName, ID: "0", Name: "CPU " + stdruntime.GOARCH, UMA: true, Stages: c.Supports(), MaxContext: c.text.Config().ContextLength}
+	return npu.Device{Driver: cpuName, ID: "0", Name: "CPU " + stdruntime.GOARCH, UMA: true, Stages: c.Supports(),
+		MaxContext: c.text.Config().ContextLength, VisionInt8: c.visionInt8}
 }
 
 func (c *cpu) Supports() npu.Stage {

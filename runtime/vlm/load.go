@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	stdruntime "runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -114,6 +115,7 @@ func load(ctx context.Context, text, mmproj *source, o Options) (_ *Engine, err 
 		if cpu.vision, err = qwen2vl.LoadVision(mmproj.file, e.pool, set.Matrix); err != nil {
 			return nil, fmt.Errorf("vlm: %s: %w", mmproj.name, err)
 		}
+		cpu.visionInt8 = computesInt8(mmproj.file, as)
 		if err := e.joinVision(cpu.vision.Config(), text, mmproj, o); err != nil {
 			return nil, err
 		}
@@ -272,4 +274,15 @@ func visionTypes(mode string) (func(gguf.Tensor) quant.Type, error) {
 		return nil, nil
 	}
 	return nil, fmt.Errorf("vlm: vision %q: use int8 or float", mode)
+}
+
+// computesInt8 says whether products of a tower's matrices run on bytes, as those of all quantized weights do.
+func computesInt8(f *gguf.File, as func(gguf.Tensor) quant.Type) bool {
+	return slices.ContainsFunc(f.Tensors(), func(t gguf.Tensor) bool {
+		typ := t.Type
+		if as != nil {
+			typ = as(t)
+		}
+		return typ != quant.F32 && typ != quant.F16 && typ != quant.BF16
+	})
 }
