@@ -29,6 +29,7 @@ type Publisher struct {
 
 	mu       sync.Mutex
 	status   Status
+	linked   bool      // a connection is there, perhaps not yet subscribed
 	messages []message // answers and stats, not retained, for the present connection
 	handlers []handler
 	dropped  uint64 // of the spool, as last reported
@@ -150,7 +151,7 @@ func (p *Publisher) SendStats(s Stats) error {
 // Send publishes a message that is of no use later: QoS 0, not retained, dropped while there is no connection.
 func (p *Publisher) Send(topic string, payload []byte) {
 	p.mu.Lock()
-	if p.status.Connected && len(p.messages) < maxMessages {
+	if p.linked && len(p.messages) < maxMessages {
 		p.messages = append(p.messages, message{topic: topic, payload: payload})
 	}
 	p.mu.Unlock()
@@ -284,7 +285,7 @@ func (p *Publisher) setDown(err error) {
 	if err != nil {
 		p.status.LastError = err.Error()
 	}
-	p.messages = nil
+	p.messages, p.linked = nil, false
 }
 
 // dispatch runs handlers until inbox is closed.

@@ -11,6 +11,9 @@ import (
 // session publishes over one connection until it is lost (an error) or everything is said after ctx is done (nil).
 // After hard is done it gives up.
 func (p *Publisher) session(ctx, hard context.Context, l link) error {
+	p.mu.Lock()
+	p.linked = true // handlers may answer what arrives while we subscribe
+	p.mu.Unlock()
 	filters := []string{p.topics.Availability()}
 	for _, h := range p.handlers {
 		filters = append(filters, h.filter)
