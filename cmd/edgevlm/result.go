@@ -84,15 +84,13 @@ func printJSON(w io.Writer, v any) error {
 // sees as it comes.
 func generateTo(e *env, p *progress, eng *vlm.Engine, r vlm.Request, asJSON bool) error {
 	streams := !asJSON && terminal(e.stdout) != nil
-	n := int64(0)
+	n := 0
 	res, err := eng.Generate(e.ctx, r, func(piece string) {
 		n++
 		if streams {
-			p.clear()
+			p.stop() // its line is the text's now
 			fmt.Fprint(e.stdout, piece)
-			return
 		}
-		p.update("decoding, tokens:", n, 0)
 	})
 	p.clear()
 	switch {
