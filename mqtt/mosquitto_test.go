@@ -3,7 +3,6 @@ package mqtt_test
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"strings"
@@ -198,6 +197,7 @@ type proxy struct {
 	mu      sync.Mutex
 	conns   []net.Conn
 	refuses bool
+	silent  bool
 }
 
 func newProxy(t *testing.T, to string) *proxy {
@@ -225,11 +225,40 @@ func newProxy(t *testing.T, to string) *proxy {
 			}
 			p.conns = append(p.conns, a, b)
 			p.mu.Unlock()
-			go func() { io.Copy(a, b); a.Close() }()
-			go func() { io.Copy(b, a); b.Close() }()
+			go func() { p.copy(a, b); a.Close() }()
+			go func() { p.copy(b, a); b.Close() }()
 		}
 	}()
 	return p
+}
+
+// copy is io.Copy that swallows what comes while the proxy is silent.
+func (p *proxy) copy(to, from net.Conn) {
+	b := make([]byte, 32<<10)
+	for {
+		n, err := from.Read(b)
+		p.mu.Lock()
+		silent := p.silent
+		p.mu.Unlock()
+		if n > 0 && !silent {
+			if _, err := to.Write(b[:n]); err != nil {
+				return
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// silence makes the connections look alive and carry nothing. One that was silent is never resumed: bytes are missing in it.
+func (p *proxy) silence(yes bool) {
+	p.mu.Lock()
+	p.silent = yes
+	p.mu.Unlock()
+	if !yes {
+		p.cut()
+	}
 }
 
 func (p *proxy) addr() string { return p.l.Addr().String() }

@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -19,6 +20,10 @@ import (
 func TestMain(m *testing.M) {
 	if dir := os.Getenv("EDGEVLM_TEST_SPOOL_WRITER"); dir != "" {
 		spoolWriter(dir)
+		return
+	}
+	if dir := os.Getenv("EDGEVLM_TEST_DAEMON"); dir != "" {
+		smallDaemon(dir, os.Getenv("EDGEVLM_TEST_URL"))
 		return
 	}
 	verifyTestMain(m)
@@ -61,12 +66,33 @@ func spoolWriter(dir string) {
 	}
 }
 
-// killRounds is how often the writer is killed; EDGEVLM_KILLS=200 for the figures in RESULTS.md.
-func killRounds() int {
-	if n, err := strconv.Atoi(os.Getenv("EDGEVLM_KILLS")); err == nil {
-		return n
+// smallDaemon appends and publishes events from two cameras until it is killed, and says what was appended.
+func smallDaemon(dir, url string) {
+	s, err := OpenSpool(SpoolConfig{Dir: dir})
+	if err != nil {
+		fmt.Println("error", err)
+		return
 	}
-	return 8
+	topics, _ := NewTopics("gate")
+	p, err := NewPublisher(Config{URL: url, ReconnectMin: 5 * time.Millisecond, ReconnectMax: 50 * time.Millisecond}, topics, s, nil)
+	if err != nil {
+		fmt.Println("error", err)
+		return
+	}
+	for range 2 {
+		go func() {
+			for {
+				e := sampleEvent()
+				e.ID = ""
+				if e, err = p.Event(e); err != nil {
+					fmt.Println("error", err)
+				}
+				fmt.Println("appended", e.Seq)
+				time.Sleep(time.Duration(rand.IntN(4)) * time.Millisecond)
+			}
+		}()
+	}
+	p.Run(context.Background())
 }
 
 func TestNoAppendedEventIsLostToKill(t *testing.T) {
@@ -75,7 +101,7 @@ func TestNoAppendedEventIsLostToKill(t *testing.T) {
 	}
 	dir := t.TempDir()
 	appended, acked, total, again := map[uint64]bool{}, uint64(0), 0, 0
-	rounds := killRounds()
+	rounds := faultRounds(8, 200)
 	for range rounds {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), "EDGEVLM_TEST_SPOOL_WRITER="+dir)

@@ -25,12 +25,19 @@ func Collect(t testing.TB, url string, filters ...string) *Collector {
 func CollectConfig(t testing.TB, cfg mqtt.Config, filters ...string) *Collector {
 	t.Helper()
 	c := &Collector{}
-	cfg.ReconnectMin, cfg.ReconnectMax = 10*time.Millisecond, 50*time.Millisecond
-	s, err := mqtt.NewSubscriber(cfg, filters, func(m mqtt.Message) {
+	CollectFunc(t, cfg, func(m mqtt.Message) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.messages = append(c.messages, m)
-	}, nil)
+	}, filters...)
+	return c
+}
+
+// CollectFunc gives every message to f instead of keeping it.
+func CollectFunc(t testing.TB, cfg mqtt.Config, f func(mqtt.Message), filters ...string) {
+	t.Helper()
+	cfg.ReconnectMin, cfg.ReconnectMax = 10*time.Millisecond, 50*time.Millisecond
+	s, err := mqtt.NewSubscriber(cfg, filters, f, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,9 +48,8 @@ func CollectConfig(t testing.TB, cfg mqtt.Config, filters ...string) *Collector 
 	select {
 	case <-s.Ready():
 	case <-time.After(60 * time.Second):
-		t.Fatalf("no subscription at %s", cfg.URL)
+		t.Fatalf("no subscription at %v", cfg)
 	}
-	return c
 }
 
 // Messages are those received so far; with topics, only theirs.
