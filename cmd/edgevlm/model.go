@@ -92,6 +92,7 @@ func openModel(ctx context.Context, m config.Model, o vlm.Options) (*vlm.Engine,
 	o.Threads = cmp.Or(o.Threads, m.Threads)
 	o.Backend = cmp.Or(o.Backend, m.Backend)
 	o.MinPixels, o.MaxPixels = m.MinPixels, m.MaxPixels
+	o.CacheDir, o.Vision = m.Cache, cmp.Or(o.Vision, m.Vision)
 	if m.Text == "" {
 		return vlm.OpenBytes(ctx, demo.Text(), demo.MMProj(), o)
 	}

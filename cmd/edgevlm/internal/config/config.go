@@ -34,6 +34,8 @@ type Model struct {
 	Threads   int    `yaml:"threads"`
 	MinPixels int    `yaml:"min_pixels"`
 	MaxPixels int    `yaml:"max_pixels"`
+	Cache     string `yaml:"cache"`  // folder; "" is beside the model
+	Vision    string `yaml:"vision"` // "" is int8
 }
 
 // Camera is one camera and what is asked about it.
@@ -187,7 +189,7 @@ func Load(path string) (*Config, error) {
 }
 
 func (c *Config) rebase(dir string) {
-	paths := []*string{&c.Model.Text, &c.Model.MMProj, &c.MQTT.PasswordFile,
+	paths := []*string{&c.Model.Text, &c.Model.MMProj, &c.Model.Cache, &c.MQTT.PasswordFile,
 		&c.MQTT.TLS.CAFile, &c.MQTT.TLS.CertFile, &c.MQTT.TLS.KeyFile, &c.Spool.Dir}
 	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) && !strings.HasPrefix(*p, credential) {

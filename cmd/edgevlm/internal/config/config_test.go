@@ -57,7 +57,7 @@ func TestSampleParsesAndItsCommentedKeysAreTheDefaults(t *testing.T) {
 func TestEveryKeyIsRead(t *testing.T) {
 	got, err := Parse("c", []byte(`
 device: gate
-model: { text: M.gguf, mmproj: P.gguf, backend: cpu, threads: 2, min_pixels: 100, max_pixels: 200 }
+model: { text: M.gguf, mmproj: P.gguf, backend: cpu, threads: 2, min_pixels: 100, max_pixels: 200, cache: /c, vision: float }
 cameras:
   - &first
     name: yard
@@ -93,7 +93,7 @@ log: { level: warn, format: json }
 	door.Name, door.Source = "door", "exec:rpicam-vid -t 0"
 	want := &Config{
 		Device: "gate",
-		Model:  Model{Text: "M.gguf", MMProj: "P.gguf", Backend: "cpu", Threads: 2, MinPixels: 100, MaxPixels: 200},
+		Model:  Model{Text: "M.gguf", MMProj: "P.gguf", Backend: "cpu", Threads: 2, MinPixels: 100, MaxPixels: 200, Cache: "/c", Vision: "float"},
 		Cameras: []Camera{{
 			Name: "yard", Source: "files:clips/yard", Loop: true, FPS: 2, Width: 640, Height: 480,
 			Window: Duration(90 * time.Second), Prompt: "What is\nhappening?", System: &empty, MaxTokens: 7,

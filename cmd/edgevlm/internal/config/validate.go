@@ -99,6 +99,7 @@ func (m *Model) validate(d *decoder) {
 	d.check(m.Threads >= 0 && m.Threads <= 1024, "model.threads", "must be between 1 and 1024, or 0 for one a core")
 	d.check(m.MinPixels >= 0, "model.min_pixels", "must not be negative")
 	d.check(m.MaxPixels >= 0, "model.max_pixels", "must not be negative")
+	d.check(m.Vision == "" || m.Vision == "int8" || m.Vision == "float", "model.vision", "is `%s`; give int8 or float", m.Vision)
 	d.check(m.MaxPixels == 0 || m.MinPixels <= m.MaxPixels, "model.min_pixels", "is more than `model.max_pixels`")
 }
 
