@@ -3,6 +3,7 @@ package mqtt
 import (
 	"encoding/binary"
 	"hash/crc32"
+	"io"
 	"time"
 )
 
@@ -228,7 +229,7 @@ func (s *DiskSpool) saveAck() {
 }
 
 // loadAck is what saveAck wrote last.
-func loadAck(f spoolFile) (seq uint64, slot int64) {
+func loadAck(f io.ReaderAt) (seq uint64, slot int64) {
 	for i := range int64(2) {
 		b := make([]byte, 12)
 		if _, err := f.ReadAt(b, i*512); err != nil {
