@@ -27,6 +27,8 @@ type Publisher struct {
 
 	wake chan struct{} // something to send
 
+	appending sync.Mutex
+
 	mu       sync.Mutex
 	status   Status
 	linked   bool      // a connection is there, perhaps not yet subscribed
@@ -79,24 +81,35 @@ func NewPublisher(cfg Config, topics Topics, spool Spool, log *slog.Logger) (*Pu
 func (p *Publisher) Event(e Event) (Event, error) {
 	e.Device = p.topics.device
 	e.normalize()
-	if e.ID == "" {
-		id, err := p.ids.New(e.CapturedAt.Last)
-		if err != nil {
-			return e, fmt.Errorf("mqtt: event id: %w", err)
-		}
-		e.ID = id
-	}
-	if err := e.Validate(); err != nil {
-		return e, err
-	}
-	seq, err := p.spool.Append(e)
+	wait, err := p.append(&e)
 	if err != nil {
 		return e, err
 	}
-	e.Seq = seq
+	wait()
 	p.describe(e)
 	p.notify()
 	return e, nil
+}
+
+// append gives e its id and its place, under one lock, so that ids grow as seqs do.
+func (p *Publisher) append(e *Event) (wait func(), err error) {
+	p.appending.Lock()
+	defer p.appending.Unlock()
+	if e.ID == "" {
+		if e.ID, err = p.ids.New(e.CapturedAt.Last); err != nil {
+			return nil, fmt.Errorf("mqtt: event id: %w", err)
+		}
+	}
+	if err := e.Validate(); err != nil {
+		return nil, err
+	}
+	wait = func() {}
+	if s, ok := p.spool.(beginner); ok {
+		e.Seq, wait, err = s.begin(*e)
+	} else {
+		e.Seq, err = p.spool.Append(*e)
+	}
+	return wait, err
 }
 
 func (p *Publisher) describe(e Event) {

@@ -36,6 +36,12 @@ type SpoolStats struct {
 // A spool that counts implements spoolStater.
 type spoolStater interface{ Stats() SpoolStats }
 
+// A spool whose Append takes time implements beginner: events get their places in the order of begin, and several wait at
+// once.
+type beginner interface {
+	begin(e Event) (seq uint64, wait func(), err error)
+}
+
 // A spool that outlives the process implements newestSource: the newest event of each camera among those kept.
 type newestSource interface{ Newest() []Event }
 

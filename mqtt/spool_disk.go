@@ -118,6 +118,7 @@ var (
 	_ Spool        = (*DiskSpool)(nil)
 	_ spoolStater  = (*DiskSpool)(nil)
 	_ newestSource = (*DiskSpool)(nil)
+	_ beginner     = (*DiskSpool)(nil)
 )
 
 // OpenSpool opens or makes the spool in cfg.Dir. Damaged files are set aside and named in the log; a disk that can't be
@@ -162,13 +163,23 @@ func (s *DiskSpool) clock() int64 {
 
 // Append implements Spool. With Sync 0 it returns when the event is on disk, or is in memory because the disk fails.
 func (s *DiskSpool) Append(e Event) (uint64, error) {
-	if _, err := encodedSize(&e); err != nil {
+	seq, wait, err := s.begin(e)
+	if err != nil {
 		return 0, err
 	}
+	wait()
+	return seq, nil
+}
+
+// begin is Append up to where the event has its place; wait returns when Append would.
+func (s *DiskSpool) begin(e Event) (seq uint64, wait func(), err error) {
+	if _, err := encodedSize(&e); err != nil {
+		return 0, nil, err
+	}
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.closed {
-		s.mu.Unlock()
-		return 0, ErrSpoolClosed
+		return 0, nil, ErrSpoolClosed
 	}
 	s.seq++
 	e.Seq = s.seq
@@ -178,12 +189,10 @@ func (s *DiskSpool) Append(e Event) (uint64, error) {
 		s.retryDisk(e.Seq)
 	}
 	b := s.put(c)
-	s.mu.Unlock()
-	if b != nil && s.config.Sync == 0 {
-		s.poke()
-		<-b.done
+	if b == nil || s.config.Sync > 0 {
+		return e.Seq, func() {}, nil
 	}
-	return e.Seq, nil
+	return e.Seq, func() { s.poke(); <-b.done }, nil
 }
 
 // put writes c to the active segment, or keeps it in memory where that fails. The batch is nil if nothing is to be
