@@ -44,7 +44,7 @@ func maxOf(x []float32) float32 {
 	return m
 }
 
-// expSum replaces x by exp(x - m) and returns the sum.
+// expSum replaces x by exp(x - m) and returns the sum. No x is larger than m; weights below 2^-126 may become 2^-126.
 func expSum(x []float32, m float32) float32 {
 	s, k := vecExpSum(x, m)
 	for i, v := range x[k:] {
@@ -56,19 +56,21 @@ func expSum(x []float32, m float32) float32 {
 }
 
 const (
-	expMax  = 88.3762626647949    // exp of more overflows
-	expMin  = -87.3365447505531   // exp of less is subnormal; it becomes 0
-	log2e   = 1.44269504088896341 // log2(e)
-	ln2hi   = 0.693359375         // ln2 in two parts, so that n*ln2hi is exact
-	ln2lo   = -2.12194440e-4
-	roundF  = 12582912.0 // 1.5 * 2^23: adding and subtracting it rounds to an integer
-	expPoly = 6
+	expMax = 88.3762626647949    // exp of more overflows
+	expMin = -87.3365447505531   // exp of less is subnormal; it becomes 0
+	log2e  = 1.44269504088896341 // log2(e)
+	ln2hi  = 0.693359375         // ln2 in two parts, so that n*ln2hi is exact
+	ln2lo  = -2.12194440e-4
+	roundF = 12582912.0 // 1.5 * 2^23: adding and subtracting it rounds to an integer
+
+	// exp(r) = 1 + r + r^2 (expC2 + expC3 r + expC4 r^2 + expC5 r^3) on [-ln2/2, ln2/2], minimax: relative error 1.1e-7.
+	expC2 = 0.4999922811984986
+	expC3 = 0.1666711568832399
+	expC4 = 0.0418905504047871
+	expC5 = 0.0083124777302142
 )
 
-// expC is the minimax polynomial of (exp(r) - 1 - r) / r^2 on [-ln2/2, ln2/2], highest power first (Cephes expf).
-var expC = [expPoly]float32{1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1}
-
-// exp32 is exp in float32, within 2 units in the last place; the vector forms compute the same polynomial.
+// exp32 is exp in float32, within some units in the last place; the vector forms compute the same polynomial.
 func exp32(x float32) float32 {
 	switch {
 	case x > expMax:
@@ -80,12 +82,10 @@ func exp32(x float32) float32 {
 	}
 	n := float32(x*log2e+roundF) - roundF
 	r := x - n*ln2hi - n*ln2lo
-	p := expC[0]
-	p = p*r + expC[1]
-	p = p*r + expC[2]
-	p = p*r + expC[3]
-	p = p*r + expC[4]
-	p = p*r + expC[5]
+	p := float32(expC5)
+	p = p*r + expC4
+	p = p*r + expC3
+	p = p*r + expC2
 	p = p*r*r + r + 1
 	return p * math.Float32frombits(uint32(int32(n)+127)<<23)
 }

@@ -152,26 +152,36 @@ func TestSoftmaxEqualsFloat64(t *testing.T) {
 }
 
 func TestExpIsAccurateOverItsRange(t *testing.T) {
+	for x := float32(-87.3); x < 88.3; x += 0.0017 {
+		if want := math.Exp(float64(x)); math.Abs(float64(exp32(x))-want) > 3e-7*want {
+			t.Fatalf("exp(%v) = %v, want %v", x, exp32(x), want)
+		}
+	}
+	inf := float32(math.Inf(1))
+	if exp32(-inf) != 0 || exp32(-88) != 0 || exp32(89) != inf || exp32(inf) != inf || exp32(0) != 1 {
+		t.Error("exp is wrong at its ends")
+	}
 	bothForms(t, func(t *testing.T) {
 		const n = 1 << 16
 		x := make([]float32, n)
 		for i := range x {
-			x[i] = float32(i)/n*176 - 88
+			x[i] = float32(i)/n*90 - 80
 		}
 		got := clone(x)
-		expSum(got, 0)
+		sum, want := expSum(got, 10), 0.0
 		for i, v := range x {
-			want := math.Exp(float64(v))
-			if v < expMin {
-				want = 0
-			}
-			if d := math.Abs(float64(got[i]) - want); d > 2.5e-7*want {
-				t.Fatalf("exp(%v) = %v, want %v", v, got[i], want)
+			w := math.Exp(float64(v) - 10)
+			want += w
+			if d := math.Abs(float64(got[i]) - w); d > 6e-7*w && w > 0x1p-126 {
+				t.Fatalf("exp(%v - 10) = %v, want %v", v, got[i], w)
 			}
 		}
-		edge := []float32{float32(math.Inf(-1)), -1e30, 0, -104, float32(math.Inf(-1)), 0, 0, 0}
-		if s := expSum(edge, 0); s != 4 || edge[0] != 0 || edge[1] != 0 || edge[3] != 0 {
-			t.Errorf("exp of very negative numbers: %v, sum %v", edge, s)
+		if math.Abs(float64(sum)-want) > 1e-6*want {
+			t.Errorf("sum %v, want %v", sum, want)
+		}
+		low := []float32{-inf, -1e30, 0, -104, -inf, 0, 0, 0, 0, -inf}
+		if s := expSum(low, 0); s != 5 || low[0] > 0x1p-125 || low[1] > 0x1p-125 || low[3] > 0x1p-125 || low[9] > 0x1p-125 || low[2] != 1 {
+			t.Errorf("exp of very negative numbers: %v, sum %v", low, s)
 		}
 	})
 }

@@ -16,12 +16,11 @@ F32X8(log2e, 0x3fb8aa3b)
 F32X8(magic, 0x4b400000)
 F32X8(ln2hi, 0x3f318000)
 F32X8(ln2lo, 0xb95e8083)
-F32X8(c0, 0x39506967)
-F32X8(c1, 0x3ab743ce)
-F32X8(c2, 0x3c088908)
-F32X8(c3, 0x3d2aa9c1)
-F32X8(c4, 0x3e2aaaaa)
-F32X8(c5, 0x3f000000)
+F32X8(ln2, 0x3f317218)
+F32X8(c5, 0x3c08310f)
+F32X8(c4, 0x3d2b956d)
+F32X8(c3, 0x3e2aabd8)
+F32X8(c2, 0x3efffefd)
 F32X8(one, 0x3f800000)
 F32X8(bias, 127)
 F32X8(quick, 0xbfd9db23)
@@ -46,12 +45,10 @@ F32X8(quick, 0xbfd9db23)
 	VSUBPS Y11, Y1, Y1; \
 	VFNMADD231PS Y12, Y1, Y0; \
 	VFNMADD231PS Y13, Y1, Y0; \
-	VMOVUPS c0<>(SB), Y2; \
-	VFMADD213PS c1<>(SB), Y0, Y2; \
-	VFMADD213PS c2<>(SB), Y0, Y2; \
-	VFMADD213PS c3<>(SB), Y0, Y2; \
+	VMOVUPS c5<>(SB), Y2; \
 	VFMADD213PS c4<>(SB), Y0, Y2; \
-	VFMADD213PS c5<>(SB), Y0, Y2; \
+	VFMADD213PS c3<>(SB), Y0, Y2; \
+	VFMADD213PS c2<>(SB), Y0, Y2; \
 	VMULPS Y0, Y0, Y3; \
 	VFMADD213PS Y0, Y3, Y2; \
 	VADDPS Y14, Y2, Y2; \
@@ -239,16 +236,39 @@ max_loop:
 	RET
 
 // func expSumAVX2(x *float32, n int, m float32) float32
+//
+// The arguments of exp are not positive here, and a weight of 2^-126 is as good as 0: no clamping to 0, ln2 in one part,
+// and the power of two goes straight into the exponent.
 TEXT ·expSumAVX2(SB), NOSPLIT, $0-28
 	MOVQ x+0(FP), DI
 	MOVQ n+8(FP), CX
 	VBROADCASTSS m+16(FP), Y6
 	VXORPS Y7, Y7, Y7
-	EXP_CONSTANTS
+	VMOVUPS expMin<>(SB), Y8
+	VMOVUPS log2e<>(SB), Y9
+	VMOVUPS magic<>(SB), Y10
+	VMOVUPS ln2<>(SB), Y11
+	VMOVUPS c4<>(SB), Y12
+	VMOVUPS c3<>(SB), Y13
+	VMOVUPS c2<>(SB), Y14
+	VMOVUPS one<>(SB), Y15
 exp_loop:
 	VMOVUPS (DI), Y0
 	VSUBPS Y6, Y0, Y0
-	EXP
+	VMAXPS Y0, Y8, Y0
+	VMOVAPS Y10, Y1
+	VFMADD231PS Y9, Y0, Y1
+	VSUBPS Y10, Y1, Y2
+	VFNMADD231PS Y11, Y2, Y0
+	VMOVUPS c5<>(SB), Y2
+	VFMADD213PS Y12, Y0, Y2
+	VFMADD213PS Y13, Y0, Y2
+	VFMADD213PS Y14, Y0, Y2
+	VMULPS Y0, Y0, Y3
+	VADDPS Y15, Y0, Y0
+	VFMADD231PS Y3, Y2, Y0
+	VPSLLD $23, Y1, Y1
+	VPADDD Y1, Y0, Y0
 	VADDPS Y0, Y7, Y7
 	VMOVUPS Y0, (DI)
 	ADDQ $32, DI

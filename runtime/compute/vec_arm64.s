@@ -25,22 +25,20 @@
 
 #define CONST(v, bits) MOVD $bits, R9; VDUP R9, v.S4
 
-// EXP_CONSTANTS keeps what EXP uses in V16-V27.
+// EXP_CONSTANTS keeps what EXP uses in V16-V25.
 #define EXP_CONSTANTS \
 	CONST(V16, 0x42b0c0a5); \
 	CONST(V17, 0xc2aeac50); \
 	CONST(V18, 0x3fb8aa3b); \
 	CONST(V19, 0x3f318000); \
 	CONST(V20, 0xb95e8083); \
-	CONST(V21, 0x39506967); \
-	CONST(V22, 0x3ab743ce); \
-	CONST(V23, 0x3c088908); \
-	CONST(V24, 0x3d2aa9c1); \
-	CONST(V25, 0x3e2aaaaa); \
-	CONST(V26, 0x3f000000); \
-	CONST(V27, 0x3f800000)
+	CONST(V21, 0x3c08310f); \
+	CONST(V22, 0x3d2b956d); \
+	CONST(V23, 0x3e2aabd8); \
+	CONST(V24, 0x3efffefd); \
+	CONST(V25, 0x3f800000)
 
-// EXP replaces V0 by exp(V0); V1-V4 are changed. Below the minimum the result is 0; NaN stays.
+// EXP replaces V0 by exp(V0); V1-V5 are changed. Below the minimum the result is 0; NaN stays.
 #define EXP \
 	FCMGT(4, 17, 0); \
 	FMIN(0, 0, 16); \
@@ -49,16 +47,14 @@
 	FMLS(0, 1, 19); \
 	FMLS(0, 1, 20); \
 	MOV(2, 22); FMLA(2, 21, 0); \
-	MOV(3, 23); FMLA(3, 2, 0); \
-	MOV(2, 24); FMLA(2, 3, 0); \
-	MOV(3, 25); FMLA(3, 2, 0); \
-	MOV(2, 26); FMLA(2, 3, 0); \
-	FMUL(3, 0, 0); \
-	FMLA(0, 2, 3); \
-	FADD(0, 0, 27); \
+	MOV(3, 24); FMLA(3, 23, 0); \
+	FMUL(5, 0, 0); \
+	FMLA(3, 2, 5); \
+	FMLA(0, 3, 5); \
+	FADD(0, 0, 25); \
 	FCVTNS(1, 1); \
 	VSHL $23, V1.S4, V1.S4; \
-	VADD V27.S4, V1.S4, V1.S4; \
+	VADD V25.S4, V1.S4, V1.S4; \
 	FMUL(0, 0, 1); \
 	BIC(0, 0, 4)
 
@@ -173,14 +169,14 @@ TEXT ·siluMulNEON(SB), NOSPLIT, $0-24
 	MOVD n+16(FP), R2
 	EXP_CONSTANTS
 silu_loop:
-	VLD1 (R0), [V5.S4]
-	VLD1.P 16(R1), [V6.S4]
-	FNEG(0, 5)
+	VLD1 (R0), [V6.S4]
+	VLD1.P 16(R1), [V7.S4]
+	FNEG(0, 6)
 	EXP
-	FADD(0, 0, 27)
-	FDIV(5, 5, 0)
-	FMUL(5, 5, 6)
-	VST1.P [V5.S4], 16(R0)
+	FADD(0, 0, 25)
+	FDIV(6, 6, 0)
+	FMUL(6, 6, 7)
+	VST1.P [V6.S4], 16(R0)
 	SUBS $4, R2, R2
 	BNE silu_loop
 	RET
@@ -192,12 +188,12 @@ TEXT ·quickGELUNEON(SB), NOSPLIT, $0-16
 	EXP_CONSTANTS
 	CONST(V28, 0xbfd9db23)
 quick_loop:
-	VLD1 (R0), [V5.S4]
-	FMUL(0, 5, 28)
+	VLD1 (R0), [V6.S4]
+	FMUL(0, 6, 28)
 	EXP
-	FADD(0, 0, 27)
-	FDIV(5, 5, 0)
-	VST1.P [V5.S4], 16(R0)
+	FADD(0, 0, 25)
+	FDIV(6, 6, 0)
+	VST1.P [V6.S4], 16(R0)
 	SUBS $4, R2, R2
 	BNE quick_loop
 	RET
@@ -216,6 +212,25 @@ max_loop:
 	FMOVS F0, ret+16(FP)
 	RET
 
+// WEIGHT replaces Vx by exp(Vx - V6), adds it to Vs, and changes the three registers t, u and w. The arguments of exp are
+// not positive, and a weight of 2^-126 is as good as 0: no clamping to 0, ln2 in one part, and the power of two goes
+// straight into the exponent.
+#define WEIGHT(x, Vx, t, Vt, u, w, s) \
+	FSUB(x, x, 6); \
+	FMAX(x, x, 17); \
+	MOV(t, 16); FMLA(t, x, 18); \
+	FSUB(u, t, 16); \
+	FMLS(x, u, 19); \
+	MOV(u, 22); FMLA(u, 21, x); \
+	MOV(w, 24); FMLA(w, 23, x); \
+	FMUL(20, x, x); \
+	FMLA(w, u, 20); \
+	FADD(x, x, 25); \
+	FMLA(x, w, 20); \
+	VSHL $23, Vt.S4, Vt.S4; \
+	VADD Vt.S4, Vx.S4, Vx.S4; \
+	FADD(s, s, x)
+
 // func expSumNEON(x *float32, n int, m float32) float32
 TEXT ·expSumNEON(SB), NOSPLIT, $0-28
 	MOVD x+0(FP), R0
@@ -224,14 +239,23 @@ TEXT ·expSumNEON(SB), NOSPLIT, $0-28
 	VDUP V6.S[0], V6.S4
 	VEOR V7.B16, V7.B16, V7.B16
 	EXP_CONSTANTS
-exp_loop:
+	CONST(V16, 0x4b400000)
+	CONST(V19, 0x3f317218)
+exp_pair:
+	SUBS $8, R2, R2
+	BLT exp_rest
+	VLD1 (R0), [V0.S4, V1.S4]
+	WEIGHT(0, V0, 2, V2, 3, 4, 7)
+	WEIGHT(1, V1, 2, V2, 3, 4, 7)
+	VST1.P [V0.S4, V1.S4], 32(R0)
+	B exp_pair
+exp_rest:
+	CMP $-8, R2
+	BEQ exp_end
 	VLD1 (R0), [V0.S4]
-	FSUB(0, 0, 6)
-	EXP
-	FADD(7, 7, 0)
-	VST1.P [V0.S4], 16(R0)
-	SUBS $4, R2, R2
-	BNE exp_loop
+	WEIGHT(0, V0, 2, V2, 3, 4, 7)
+	VST1 [V0.S4], (R0)
+exp_end:
 	FADDP(7, 7, 7)
 	FADDP(7, 7, 7)
 	FMOVS F7, ret+24(FP)
