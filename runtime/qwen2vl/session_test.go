@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -319,4 +320,31 @@ func TestVideoIsItsTemporalPatches(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestForksRunConcurrently(t *testing.T) {
+	m := textModel(t, 3)
+	base := newSession(t, m, 0)
+	prefix := story(100, 20)
+	feed(t, base, prefix)
+	var wg sync.WaitGroup
+	for i := range 4 {
+		f, err := base.Fork()
+		if err != nil {
+			t.Fatal(err)
+		}
+		q := story(10+i, uint64(21+i))
+		want := feed(t, newSession(t, m, 0), slices.Concat(prefix, q))
+		wg.Go(func() {
+			defer f.Close()
+			for range 5 {
+				got := make([]float32, m.c.VocabSize)
+				if err := f.Append(context.Background(), q, nil, line(len(prefix), len(q)), got); err != nil || !slices.Equal(got, want) {
+					t.Errorf("fork %d: error %v, logits differ by %g from a run alone", i, err, maxDiff(got, want))
+				}
+				_ = f.Truncate(len(prefix))
+			}
+		})
+	}
+	wg.Wait()
 }
