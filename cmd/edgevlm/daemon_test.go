@@ -74,15 +74,15 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
-func runDaemon(ctx context.Context, t *testing.T, cfg *config.Config, m *fakeModel) (error, string) {
+func runDaemon(ctx context.Context, t *testing.T, cfg *config.Config, m *fakeModel) (log string, err error) {
 	t.Helper()
-	var log logBuffer
-	d, err := newDaemon(cfg, slog.New(slog.NewTextHandler(&log, nil)))
+	var b logBuffer
+	d, err := newDaemon(cfg, slog.New(slog.NewTextHandler(&b, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	err = d.run(ctx, openFake(m))
-	return err, log.String()
+	return b.String(), err
 }
 
 func TestTheDaemonCarriesAClipToTheBroker(t *testing.T) {
@@ -93,7 +93,7 @@ func TestTheDaemonCarriesAClipToTheBroker(t *testing.T) {
 	defer b.Close()
 	got := mqtttest.Collect(t, b.URL(), "edgevlm/#")
 	m := &fakeModel{}
-	if err, log := runDaemon(t.Context(), t, clipConfig(t, b.URL(), 6), m); err != nil {
+	if log, err := runDaemon(t.Context(), t, clipConfig(t, b.URL(), 6), m); err != nil {
 		t.Fatalf("%v\n%s", err, log)
 	}
 	if !m.closed {
@@ -164,7 +164,7 @@ func TestWhatTheBrokerHasNotGotOutlivesTheDaemon(t *testing.T) {
 	addr := mqtttest.FreeAddr(t)
 	cfg := clipConfig(t, "mqtt://"+addr, 4)
 	cfg.Spool.Dir = t.TempDir()
-	if err, log := runDaemon(t.Context(), t, cfg, &fakeModel{}); err != nil {
+	if log, err := runDaemon(t.Context(), t, cfg, &fakeModel{}); err != nil {
 		t.Fatalf("%v\n%s", err, log)
 	}
 	b, err := broker.Start(t.Context(), addr)
@@ -173,7 +173,7 @@ func TestWhatTheBrokerHasNotGotOutlivesTheDaemon(t *testing.T) {
 	}
 	defer b.Close()
 	got := mqtttest.Collect(t, b.URL(), "edgevlm/gate/yard/event")
-	if err, log := runDaemon(t.Context(), t, cfg, &fakeModel{}); err != nil {
+	if log, err := runDaemon(t.Context(), t, cfg, &fakeModel{}); err != nil {
 		t.Fatalf("%v\n%s", err, log)
 	}
 	mqtttest.Eventually(t, "both lives' events arrive", func() bool { return len(got.Events(t, "edgevlm/gate/yard/event")) == 2 })
@@ -185,7 +185,7 @@ func TestWhatTheBrokerHasNotGotOutlivesTheDaemon(t *testing.T) {
 func TestWithoutAnyCameraTheDaemonEndsAndSaysSo(t *testing.T) {
 	cfg := clipConfig(t, "mqtt://"+mqtttest.FreeAddr(t), 1)
 	cfg.Cameras[0].Source = "v4l2:/dev/video-none"
-	err, log := runDaemon(t.Context(), t, cfg, &fakeModel{})
+	log, err := runDaemon(t.Context(), t, cfg, &fakeModel{})
 	if !errors.Is(err, capture.ErrNoDevice) || !strings.Contains(err.Error(), "camera yard") {
 		t.Errorf("%v\n%s", err, log)
 	}
@@ -201,7 +201,7 @@ func TestAServiceWaitsForItsCamera(t *testing.T) {
 	defer cancel()
 	cfg := clipConfig(t, "mqtt://"+mqtttest.FreeAddr(t), 1)
 	cfg.Cameras[0].Source = "v4l2:/dev/video-none"
-	err, log := runDaemon(ctx, t, cfg, &fakeModel{})
+	log, err := runDaemon(ctx, t, cfg, &fakeModel{})
 	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(log, "camera failed") {
 		t.Errorf("%v\n%s", err, log)
 	}
@@ -216,7 +216,7 @@ func TestSystemdHearsWhenTheDaemonIsReadyAndWhenItStops(t *testing.T) {
 	defer conn.Close()
 	t.Setenv("NOTIFY_SOCKET", socket)
 	t.Setenv("WATCHDOG_USEC", "60000000")
-	if err, log := runDaemon(t.Context(), t, clipConfig(t, "mqtt://"+mqtttest.FreeAddr(t), 4), &fakeModel{}); err != nil {
+	if log, err := runDaemon(t.Context(), t, clipConfig(t, "mqtt://"+mqtttest.FreeAddr(t), 4), &fakeModel{}); err != nil {
 		t.Fatalf("%v\n%s", err, log)
 	}
 	var got []string
