@@ -105,7 +105,6 @@ func (d *daemon) run(ctx context.Context, open func(context.Context) (model, err
 	published := make(chan error, 1)
 	go func() { published <- d.pub.Run(pubCtx) }()
 	d.setCameras(mqtt.Offline)
-	d.setInfo()
 	defer func() {
 		d.sd.Stopping()
 		d.setCameras(mqtt.Offline)
