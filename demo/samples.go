@@ -37,7 +37,7 @@ func samples() []sample {
 				object(world.Parcel, world.Blue, world.Still),
 			},
 			Door: world.HouseDoor, State: world.Closed,
-		}, 1},
+		}, 3},
 		{"street", world.Spec{
 			Objects: []world.Object{
 				object(world.Car, world.Yellow, world.Left),
