@@ -52,7 +52,7 @@ func (c *demoCmd) Run(e *env) error {
 // play sends the sample clips down the daemon's path: a source, the sampler, the
 // model, the publisher, a broker on loopback, and back through a subscriber.
 func (c *demoCmd) play(e *env) error {
-	b, err := broker.Start(e.ctx, "127.0.0.1:0")
+	b, err := broker.Start(context.WithoutCancel(e.ctx), "127.0.0.1:0")
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
