@@ -39,7 +39,7 @@ def texts(labels, questions, system):
 def options():
     ap = argparse.ArgumentParser(); A = ap.add_argument
     A("--run", default="runs/demo", help="folder for checkpoints and the log"); A("--seed", type=int, default=1); A("--procs", type=int, default=2)
-    A("--pre_steps", type=int, default=4700, help="steps on the vision tower alone"); A("--steps", type=int, default=4000, help="steps on everything")
+    A("--pre_steps", type=int, default=4300, help="steps on the vision tower alone"); A("--steps", type=int, default=3700, help="steps on everything")
     A("--pre_share", type=float, default=.4, help="share of the learning-rate cosine spent on the vision tower")
     A("--B", type=int, default=8, help="scenes a step and process"); A("--lr", type=float, default=1.5e-3); A("--wd", type=float, default=.05); A("--warm", type=int, default=400)
     A("--coarse", type=float, default=.85, help="from this share of the joint steps on, weights are rounded to 4 bits in the forward pass")
