@@ -26,10 +26,9 @@ type SpoolConfig struct {
 }
 
 const (
-	minSegment = 512 << 10 // holds any event
-	maxSegment = 1 << 20   // made in one go, on the path of an event
-	cacheMax   = 64        // decoded events at the head
-	batchPause = 5 * time.Millisecond
+	minSegment = 512 << 10       // holds any event
+	maxSegment = 1 << 20         // made in one go, on the path of an event
+	cacheMax   = 64              // decoded events at the head
 	ackDelay   = 5 * time.Second // until an acknowledgement that no record carries is written
 )
 
@@ -91,7 +90,6 @@ type DiskSpool struct {
 	ackSlot  int64
 	ackFile  spoolFile
 	dirty    bool // Sync > 0: records to be synced
-	crowd    int  // events of the newest batch
 	closed   bool
 
 	wake chan struct{}
@@ -378,7 +376,7 @@ func (s *DiskSpool) fill(n int) {
 		seg := s.cursor
 		if s.offset >= seg.end {
 			next := s.after(seg)
-			if next == nil {
+			if next == nil || s.pending(seg) { // its last events are still being synced
 				return
 			}
 			s.cursor, s.offset = next, segmentHeader

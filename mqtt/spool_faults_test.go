@@ -26,7 +26,8 @@ type cutDisk struct {
 	space   int64 // bytes that can still be allocated; < 0: no bound
 	err     error // every write and sync fails
 	dead    bool  // the power is off: nothing changes any more
-	fuse    int   // writes, syncs and changes until the power goes off; 0: never
+	slow    time.Duration
+	fuse    int // writes, syncs and changes until the power goes off; 0: never
 }
 
 type cutFile struct {
@@ -204,6 +205,7 @@ func (f *cutFile) WriteAt(p []byte, off int64) (int, error) {
 func (f *cutFile) size() (int64, error) { return int64(len(f.data)), nil }
 
 func (f *cutFile) sync() error {
+	time.Sleep(f.d.slow)
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
 	if f.d.err != nil {
@@ -350,6 +352,49 @@ func TestFailingDiskLosesNothingWhileTheProcessLives(t *testing.T) {
 		t.Errorf("stats %+v", st)
 	}
 	wantRange(t, takeAll(t, s), 1, 201)
+}
+
+func TestDiskThatFailsNowAndThenKeepsTheOrderUnderLoad(t *testing.T) {
+	disk := newCutDisk()
+	disk.slow = 100 * time.Microsecond
+	s := openDisk(t, SpoolConfig{Dir: "x", fs: disk, segment: 4 << 10, MaxBytes: 64 << 20, retry: time.Microsecond})
+	stop := make(chan struct{})
+	var wg, faults sync.WaitGroup
+	faults.Go(func() {
+		for bad := false; ; bad = !bad {
+			disk.mu.Lock()
+			disk.err = nil
+			if bad {
+				disk.err = errors.New("input/output error")
+			}
+			disk.mu.Unlock()
+			select {
+			case <-stop:
+				disk.mu.Lock()
+				disk.err = nil
+				disk.mu.Unlock()
+				return
+			case <-time.After(time.Duration(1+rand.IntN(4)) * time.Millisecond):
+			}
+		}
+	})
+	for range 4 {
+		wg.Go(func() { appendN(t, s, 250) })
+	}
+	var got []uint64
+	for end := time.Now().Add(time.Minute); len(got) < 500 && time.Now().Before(end); {
+		got = append(got, takeAll(t, s)...)
+	}
+	wg.Wait()
+	close(stop)
+	faults.Wait()
+	for end := time.Now().Add(time.Minute); len(got) < 1000 && time.Now().Before(end); {
+		got = append(got, takeAll(t, s)...)
+	}
+	wantRange(t, got, 1, 1000)
+	if st := s.Stats(); st.Events != 0 || st.Dropped != 0 {
+		t.Errorf("stats %+v", st)
+	}
 }
 
 func TestMemoryOfAFailingDiskIsBounded(t *testing.T) {

@@ -56,22 +56,12 @@ func (s *DiskSpool) routine() {
 }
 
 // syncBatch makes the oldest batch durable; false if there is none. While it syncs, later events gather in the next
-// batch. Where events come from several sides at once, it waits a little for more.
+// batch: that is the group commit, and an event waits for no more than the sync before its own.
 func (s *DiskSpool) syncBatch() bool {
 	s.mu.Lock()
 	if len(s.batches) == 0 {
 		s.mu.Unlock()
 		return false
-	}
-	if s.crowd > 1 && s.batches[0].seg == s.active && !s.closed {
-		s.crowd = 0
-		s.mu.Unlock()
-		time.Sleep(batchPause)
-		s.mu.Lock()
-		if len(s.batches) == 0 {
-			s.mu.Unlock()
-			return false
-		}
 	}
 	b := s.batches[0]
 	if len(s.batches) == 1 {
@@ -95,7 +85,6 @@ func (s *DiskSpool) syncBatch() bool {
 	if len(s.batches) == 1 && len(s.batches[0].events) == 0 {
 		s.batches = nil
 	}
-	s.crowd = len(b.events)
 	if !s.holds(b.seg) { // dropped while it was synced
 		s.live -= len(b.events)
 		s.dropped += uint64(len(b.events))
