@@ -152,8 +152,15 @@ func TestReplayedBacklogNeverOverwritesTheNewestDescription(t *testing.T) {
 	mqtttest.Eventually(t, "the backlog is delivered", func() bool { return spool.Len() == 0 })
 	stop()
 	mqtttest.Eventually(t, "the last event arrives", func() bool { return len(c.Messages("edgevlm/gate/yard/event")) == 50 })
-	if got := c.Messages("edgevlm/gate/yard/description"); len(got) != 1 || !strings.Contains(string(got[0].Payload), "number 49") {
-		t.Errorf("%d descriptions, want only that of the newest event", len(got))
+	// It comes again after a reconnect, but never another.
+	got := c.Messages("edgevlm/gate/yard/description")
+	for _, m := range got {
+		if !strings.Contains(string(m.Payload), "number 49") {
+			t.Errorf("a description of an older event: %s", m.Payload)
+		}
+	}
+	if len(got) == 0 {
+		t.Error("no description of the newest event")
 	}
 	events := c.Events(t, "edgevlm/gate/yard/event")
 	for i, e := range events {
