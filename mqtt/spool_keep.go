@@ -118,6 +118,10 @@ func (s *DiskSpool) fail(err error) {
 	var unsynced []cached
 	for _, b := range batches {
 		for _, c := range b.events {
+			if c.event.Seq <= s.acked { // acknowledged while it moved from memory to the disk
+				s.live--
+				continue
+			}
 			c.seg = nil
 			unsynced = append(unsynced, c)
 			s.tailBytes += c.bytes
