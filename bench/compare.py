@@ -14,11 +14,11 @@ from pathlib import Path
 HERE = Path(__file__).parent
 
 
-def last_json(cmd):
+def run_json(cmd):
     p = subprocess.run(cmd, capture_output=True, text=True)
     if p.returncode:
         sys.exit(f"{' '.join(map(str, cmd))}: exit {p.returncode}\n{p.stderr[-2000:]}")
-    return json.loads(p.stdout.strip().splitlines()[-1])
+    return json.loads(p.stdout[p.stdout.index("{"):])
 
 
 def seconds(run, size):
@@ -47,7 +47,7 @@ def main():
                 pair = [("edgevlm", [a.edgevlm, "bench", "--json", *common, *a.edgevlm_flags.split()], ours),
                         ("llama.cpp", [sys.executable, str(HERE / "peer.py"), *common], theirs)]
                 for name, cmd, into in (pair if i % 2 == 0 else pair[::-1]):
-                    run = last_json(cmd)
+                    run = run_json(cmd)
                     into.append(run)
                     kept.append({"who": name, "text": text, "mmproj": a.mmproj, "threads": int(threads), "run": i, **run})
                     print(f"{text} threads {threads} run {i} {name}: prefill {run['prefill_tps']:.1f} t/s, decode {run['decode_tps']:.2f} t/s, "
