@@ -36,7 +36,10 @@ def main():
     client = paho.Client(paho.CallbackAPIVersion.VERSION2)
     client.on_connect, client.on_message = on_connect, on_message
     client.connect(sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1883)
-    client.loop_forever()
+    try:
+        client.loop_forever()
+    except KeyboardInterrupt:
+        pass
 
 
 if __name__ == "__main__":
