@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -36,7 +37,13 @@ func spoolWriter(dir string) {
 		fmt.Println("error", err)
 		return
 	}
-	say := make(chan string, 64)
+	// A line is in the pipe when say returns: it outlives the process.
+	var mu sync.Mutex
+	say := func(word string, seq uint64) {
+		mu.Lock()
+		defer mu.Unlock()
+		fmt.Println(word, seq)
+	}
 	for range 3 {
 		go func() {
 			for {
@@ -44,25 +51,20 @@ func spoolWriter(dir string) {
 				e.Text = strings.Repeat("x", rand.IntN(3000))
 				seq, err := s.Append(e)
 				if err != nil {
-					say <- "error " + err.Error()
+					fmt.Println("error", err)
 				}
-				say <- "appended " + strconv.FormatUint(seq, 10)
+				say("appended", seq)
 			}
 		}()
 	}
-	go func() {
-		for {
-			events, _ := s.Peek(1 + rand.IntN(16))
-			if len(events) > 0 && rand.IntN(2) == 0 {
-				seq := events[len(events)-1].Seq
-				say <- "acking " + strconv.FormatUint(seq, 10) // said before: an ack may reach the disk unsaid
-				s.Ack(seq)
-			}
-			time.Sleep(time.Millisecond)
+	for {
+		events, _ := s.Peek(1 + rand.IntN(16))
+		if len(events) > 0 && rand.IntN(2) == 0 {
+			seq := events[len(events)-1].Seq
+			say("acking", seq) // said before it is done: what is done is said
+			s.Ack(seq)
 		}
-	}()
-	for line := range say {
-		fmt.Println(line) // one write each
+		time.Sleep(time.Millisecond)
 	}
 }
 
