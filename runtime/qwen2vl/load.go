@@ -145,7 +145,7 @@ func (l *loader) matrix(name string, rows, cols int) *quant.Matrix {
 		}
 	}
 	m := l.newMatrix(name, t.Type, t.Data, rows, cols)
-	if quant.PackedBytes(t.Type, rows, cols) > 0 {
+	if m != nil && m.Repacked() {
 		l.f.Evict(t) // the matrix has its own copy: one is enough in memory
 	}
 	return m
