@@ -221,8 +221,18 @@ func TestEverythingIsPublishedAgainWhenHomeAssistantStarts(t *testing.T) {
 	}
 	defer b.Close()
 	ha := mqtttest.Collect(t, b.URL(), deviceTopic)
+	// A broker may answer a subscription and, before it has looked for retained messages, take the announcement: then it
+	// brings it twice, once as retained. Only what was published while we listened counts.
+	live := func() (n int) {
+		for _, m := range ha.Messages() {
+			if !m.Retained {
+				n++
+			}
+		}
+		return n
+	}
 	run(t, b.URL(), options())
-	mqtttest.Eventually(t, "the device is announced", func() bool { return len(ha.Messages()) == 1 })
+	mqtttest.Eventually(t, "the device is announced", func() bool { return live() == 1 })
 	other, err := mqtt.NewTopics("other")
 	if err != nil {
 		t.Fatal(err)
@@ -237,5 +247,5 @@ func TestEverythingIsPublishedAgainWhenHomeAssistantStarts(t *testing.T) {
 	defer func() { cancel(); <-done }()
 	mqtttest.Eventually(t, "home assistant is connected", func() bool { return p.Status().Connected })
 	p.Send("homeassistant/status", []byte("online"))
-	mqtttest.Eventually(t, "it is announced again", func() bool { return len(ha.Messages()) == 2 })
+	mqtttest.Eventually(t, "it is announced again", func() bool { return live() == 2 })
 }
