@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"time"
 
 	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/hooks/auth"
@@ -20,6 +21,7 @@ const maxPacket = 16 << 20
 // Broker is a running broker.
 type Broker struct {
 	server *mochi.Server
+	conns  *conns
 	addr   string
 	once   sync.Once
 	stop   func() bool
@@ -34,6 +36,7 @@ func Start(ctx context.Context, addr string) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
+	tracked := &conns{Listener: l, open: make(map[net.Conn]struct{})}
 	capabilities := mochi.NewDefaultServerCapabilities()
 	capabilities.MaximumPacketSize = maxPacket
 	s := mochi.New(&mochi.Options{
@@ -45,7 +48,7 @@ func Start(ctx context.Context, addr string) (*Broker, error) {
 		l.Close()
 		return nil, fmt.Errorf("broker: %w", err)
 	}
-	if err := s.AddListener(listeners.NewNet("loopback", l)); err != nil {
+	if err := s.AddListener(listeners.NewNet("loopback", tracked)); err != nil {
 		l.Close()
 		return nil, fmt.Errorf("broker: %w", err)
 	}
@@ -53,7 +56,7 @@ func Start(ctx context.Context, addr string) (*Broker, error) {
 		l.Close()
 		return nil, fmt.Errorf("broker: %w", err)
 	}
-	b := &Broker{server: s, addr: l.Addr().String()}
+	b := &Broker{server: s, conns: tracked, addr: l.Addr().String()}
 	b.stop = context.AfterFunc(ctx, func() { b.close() })
 	return b, nil
 }
@@ -71,7 +74,22 @@ func (b *Broker) Close() error {
 }
 
 func (b *Broker) close() (err error) {
-	b.once.Do(func() { err = b.server.Close() })
+	b.once.Do(func() {
+		done := make(chan error, 1)
+		go func() { done <- b.server.Close() }()
+		// The server says goodbye to the clients it knows and waits for all; one that was about to become known would keep
+		// it waiting for ever.
+		hurry := time.NewTicker(200 * time.Millisecond)
+		defer hurry.Stop()
+		for {
+			select {
+			case err = <-done:
+				return
+			case <-hurry.C:
+				b.conns.closeAll()
+			}
+		}
+	})
 	return err
 }
 
