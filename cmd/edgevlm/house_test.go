@@ -59,6 +59,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"capture":           {},
 		"mqtt":              {},
 		"systemd":           {},
+		"models":            {},
 		"runtime/imageproc": {},
 		"runtime/compute":   {},
 		"runtime/kvcache":   {},
