@@ -18,10 +18,6 @@ loop:
 	PRFM 1216(R0), PLDL1KEEP
 	FMOVQ.P 16(R0), F22
 	VLD1.P 48(R1), [V25.B16, V26.B16, V27.B16]
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
 	VLD1.P 64(R0), [V0.B16, V1.B16, V2.B16, V3.B16]
 	VLD1.P 64(R0), [V4.B16, V5.B16, V6.B16, V7.B16]
 	VUSHR $4, V0.B16, V9.B16
@@ -30,12 +26,12 @@ loop:
 	VAND V30.B16, V1.B16, V10.B16
 	VDUP V26.S[0], V16.S4
 	VDUP V27.S[0], V17.S4
-	WORD $0x0e30810c // smlal v12.8h, v8.8b, v16.8b
-	WORD $0x4e30810d // smlal2 v13.8h, v8.16b, v16.16b
+	WORD $0x0e30c10c // smull v12.8h, v8.8b, v16.8b
+	WORD $0x4e30c10d // smull2 v13.8h, v8.16b, v16.16b
 	WORD $0x0e31812c // smlal v12.8h, v9.8b, v17.8b
 	WORD $0x4e31812d // smlal2 v13.8h, v9.16b, v17.16b
-	WORD $0x0e30814e // smlal v14.8h, v10.8b, v16.8b
-	WORD $0x4e30814f // smlal2 v15.8h, v10.16b, v16.16b
+	WORD $0x0e30c14e // smull v14.8h, v10.8b, v16.8b
+	WORD $0x4e30c14f // smull2 v15.8h, v10.16b, v16.16b
 	WORD $0x0e31816e // smlal v14.8h, v11.8b, v17.8b
 	WORD $0x4e31816f // smlal2 v15.8h, v11.16b, v17.16b
 	VUSHR $4, V2.B16, V9.B16
@@ -182,22 +178,6 @@ TEXT ·gemmQ4_0NEON(SB), NOSPLIT, $0-88
 	VDUP R5, V31.S4
 	CBZ R2, done
 loop:
-	VEOR V0.B16, V0.B16, V0.B16
-	VEOR V1.B16, V1.B16, V1.B16
-	VEOR V2.B16, V2.B16, V2.B16
-	VEOR V3.B16, V3.B16, V3.B16
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
 	FLDPQ 16(R0), (F16, F17)
 	FMOVQ 64(R1), F22
 	FMOVQ 128(R1), F23
@@ -207,42 +187,42 @@ loop:
 	VAND V30.B16, V17.B16, V26.B16
 	VDUP V22.S[0], V20.S4
 	VDUP V23.S[0], V21.S4
-	WORD $0x0e348300 // smlal v0.8h, v24.8b, v20.8b
-	WORD $0x4e348301 // smlal2 v1.8h, v24.16b, v20.16b
+	WORD $0x0e34c300 // smull v0.8h, v24.8b, v20.8b
+	WORD $0x4e34c301 // smull2 v1.8h, v24.16b, v20.16b
 	WORD $0x0e358320 // smlal v0.8h, v25.8b, v21.8b
 	WORD $0x4e358321 // smlal2 v1.8h, v25.16b, v21.16b
-	WORD $0x0e348342 // smlal v2.8h, v26.8b, v20.8b
-	WORD $0x4e348343 // smlal2 v3.8h, v26.16b, v20.16b
+	WORD $0x0e34c342 // smull v2.8h, v26.8b, v20.8b
+	WORD $0x4e34c343 // smull2 v3.8h, v26.16b, v20.16b
 	WORD $0x0e358362 // smlal v2.8h, v27.8b, v21.8b
 	WORD $0x4e358363 // smlal2 v3.8h, v27.16b, v21.16b
 	VDUP V22.S[1], V20.S4
 	VDUP V23.S[1], V21.S4
-	WORD $0x0e348304 // smlal v4.8h, v24.8b, v20.8b
-	WORD $0x4e348305 // smlal2 v5.8h, v24.16b, v20.16b
+	WORD $0x0e34c304 // smull v4.8h, v24.8b, v20.8b
+	WORD $0x4e34c305 // smull2 v5.8h, v24.16b, v20.16b
 	WORD $0x0e358324 // smlal v4.8h, v25.8b, v21.8b
 	WORD $0x4e358325 // smlal2 v5.8h, v25.16b, v21.16b
-	WORD $0x0e348346 // smlal v6.8h, v26.8b, v20.8b
-	WORD $0x4e348347 // smlal2 v7.8h, v26.16b, v20.16b
+	WORD $0x0e34c346 // smull v6.8h, v26.8b, v20.8b
+	WORD $0x4e34c347 // smull2 v7.8h, v26.16b, v20.16b
 	WORD $0x0e358366 // smlal v6.8h, v27.8b, v21.8b
 	WORD $0x4e358367 // smlal2 v7.8h, v27.16b, v21.16b
 	VDUP V22.S[2], V20.S4
 	VDUP V23.S[2], V21.S4
-	WORD $0x0e348308 // smlal v8.8h, v24.8b, v20.8b
-	WORD $0x4e348309 // smlal2 v9.8h, v24.16b, v20.16b
+	WORD $0x0e34c308 // smull v8.8h, v24.8b, v20.8b
+	WORD $0x4e34c309 // smull2 v9.8h, v24.16b, v20.16b
 	WORD $0x0e358328 // smlal v8.8h, v25.8b, v21.8b
 	WORD $0x4e358329 // smlal2 v9.8h, v25.16b, v21.16b
-	WORD $0x0e34834a // smlal v10.8h, v26.8b, v20.8b
-	WORD $0x4e34834b // smlal2 v11.8h, v26.16b, v20.16b
+	WORD $0x0e34c34a // smull v10.8h, v26.8b, v20.8b
+	WORD $0x4e34c34b // smull2 v11.8h, v26.16b, v20.16b
 	WORD $0x0e35836a // smlal v10.8h, v27.8b, v21.8b
 	WORD $0x4e35836b // smlal2 v11.8h, v27.16b, v21.16b
 	VDUP V22.S[3], V20.S4
 	VDUP V23.S[3], V21.S4
-	WORD $0x0e34830c // smlal v12.8h, v24.8b, v20.8b
-	WORD $0x4e34830d // smlal2 v13.8h, v24.16b, v20.16b
+	WORD $0x0e34c30c // smull v12.8h, v24.8b, v20.8b
+	WORD $0x4e34c30d // smull2 v13.8h, v24.16b, v20.16b
 	WORD $0x0e35832c // smlal v12.8h, v25.8b, v21.8b
 	WORD $0x4e35832d // smlal2 v13.8h, v25.16b, v21.16b
-	WORD $0x0e34834e // smlal v14.8h, v26.8b, v20.8b
-	WORD $0x4e34834f // smlal2 v15.8h, v26.16b, v20.16b
+	WORD $0x0e34c34e // smull v14.8h, v26.8b, v20.8b
+	WORD $0x4e34c34f // smull2 v15.8h, v26.16b, v20.16b
 	WORD $0x0e35836e // smlal v14.8h, v27.8b, v21.8b
 	WORD $0x4e35836f // smlal2 v15.8h, v27.16b, v21.16b
 	FLDPQ 48(R0), (F16, F17)
@@ -769,151 +749,257 @@ TEXT ·gemmQ4_0I8MM(SB), NOSPLIT, $0-88
 	MOVW $0x4B400000, R5
 	VDUP R5, V31.S4
 	MOVD R3, R6
-	FLDPQ (R6), (F16, F17)
+	FLDPQ (R6), (F24, F25)
 	ADD R4, R6
-	FLDPQ (R6), (F18, F19)
+	FLDPQ (R6), (F26, F27)
 	ADD R4, R6
-	VZIP1 V18.S4, V16.S4, V8.S4
-	VZIP2 V18.S4, V16.S4, V10.S4
-	VZIP1 V19.S4, V17.S4, V12.S4
-	VZIP2 V19.S4, V17.S4, V14.S4
-	FLDPQ (R6), (F16, F17)
+	VZIP1 V26.S4, V24.S4, V8.S4
+	VZIP2 V26.S4, V24.S4, V12.S4
+	VZIP1 V27.S4, V25.S4, V16.S4
+	VZIP2 V27.S4, V25.S4, V20.S4
+	FLDPQ (R6), (F24, F25)
 	ADD R4, R6
-	FLDPQ (R6), (F18, F19)
+	FLDPQ (R6), (F26, F27)
 	ADD R4, R6
-	VZIP1 V18.S4, V16.S4, V9.S4
-	VZIP2 V18.S4, V16.S4, V11.S4
-	VZIP1 V19.S4, V17.S4, V13.S4
-	VZIP2 V19.S4, V17.S4, V15.S4
+	VZIP1 V26.S4, V24.S4, V9.S4
+	VZIP2 V26.S4, V24.S4, V13.S4
+	VZIP1 V27.S4, V25.S4, V17.S4
+	VZIP2 V27.S4, V25.S4, V21.S4
+	FLDPQ (R6), (F24, F25)
+	ADD R4, R6
+	FLDPQ (R6), (F26, F27)
+	ADD R4, R6
+	VZIP1 V26.S4, V24.S4, V10.S4
+	VZIP2 V26.S4, V24.S4, V14.S4
+	VZIP1 V27.S4, V25.S4, V18.S4
+	VZIP2 V27.S4, V25.S4, V22.S4
+	FLDPQ (R6), (F24, F25)
+	ADD R4, R6
+	FLDPQ (R6), (F26, F27)
+	VZIP1 V26.S4, V24.S4, V11.S4
+	VZIP2 V26.S4, V24.S4, V15.S4
+	VZIP1 V27.S4, V25.S4, V19.S4
+	VZIP2 V27.S4, V25.S4, V23.S4
 	CBZ R2, done
 loop:
-	FMOVQ 32(R1), F25
-	VDUP V25.D[0], V0.D2
-	VDUP V25.D[1], V1.D2
-	VDUP V25.D[0], V2.D2
-	VDUP V25.D[1], V3.D2
-	VDUP V25.D[0], V4.D2
-	VDUP V25.D[1], V5.D2
-	VDUP V25.D[0], V6.D2
-	VDUP V25.D[1], V7.D2
-	FLDPQ 16(R0), (F16, F17)
-	FLDPQ 48(R0), (F18, F19)
-	FLDPQ 64(R1), (F22, F23)
-	FLDPQ 128(R1), (F24, F25)
-	VZIP1 V18.S4, V16.S4, V20.S4
-	VZIP2 V18.S4, V16.S4, V21.S4
-	VZIP1 V19.S4, V17.S4, V26.S4
-	VZIP2 V19.S4, V17.S4, V27.S4
-	VAND V30.B16, V20.B16, V16.B16
-	VUSHR $4, V20.B16, V20.B16
-	VAND V30.B16, V21.B16, V17.B16
-	VUSHR $4, V21.B16, V21.B16
-	VAND V30.B16, V26.B16, V18.B16
+	// rows 0-3
+	FLDPQ 128(R1), (F0, F1)
+	FLDPQ 128(R1), (F4, F5)
+	FLDPQ 160(R1), (F2, F3)
+	FLDPQ 160(R1), (F6, F7)
+	FMOVQ 16(R0), F24
+	FMOVQ 48(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	VAND V30.B16, V26.B16, V24.B16
 	VUSHR $4, V26.B16, V26.B16
-	VAND V30.B16, V27.B16, V19.B16
+	VAND V30.B16, V27.B16, V25.B16
 	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4e96a600 // smmla v0.4s, v16.16b, v22.16b
-	WORD $0x4e97a601 // smmla v1.4s, v16.16b, v23.16b
-	WORD $0x4e96a622 // smmla v2.4s, v17.16b, v22.16b
-	WORD $0x4e97a623 // smmla v3.4s, v17.16b, v23.16b
-	WORD $0x4e96a644 // smmla v4.4s, v18.16b, v22.16b
-	WORD $0x4e97a645 // smmla v5.4s, v18.16b, v23.16b
-	WORD $0x4e96a666 // smmla v6.4s, v19.16b, v22.16b
-	WORD $0x4e97a667 // smmla v7.4s, v19.16b, v23.16b
-	WORD $0x4e98a680 // smmla v0.4s, v20.16b, v24.16b
-	WORD $0x4e99a681 // smmla v1.4s, v20.16b, v25.16b
-	WORD $0x4e98a6a2 // smmla v2.4s, v21.16b, v24.16b
-	WORD $0x4e99a6a3 // smmla v3.4s, v21.16b, v25.16b
-	WORD $0x4e98a744 // smmla v4.4s, v26.16b, v24.16b
-	WORD $0x4e99a745 // smmla v5.4s, v26.16b, v25.16b
-	WORD $0x4e98a766 // smmla v6.4s, v27.16b, v24.16b
-	WORD $0x4e99a767 // smmla v7.4s, v27.16b, v25.16b
-	FLDPQ 80(R0), (F16, F17)
-	FLDPQ 112(R0), (F18, F19)
-	FLDPQ 96(R1), (F22, F23)
-	FLDPQ 160(R1), (F24, F25)
-	VZIP1 V18.S4, V16.S4, V20.S4
-	VZIP2 V18.S4, V16.S4, V21.S4
-	VZIP1 V19.S4, V17.S4, V26.S4
-	VZIP2 V19.S4, V17.S4, V27.S4
-	VAND V30.B16, V20.B16, V16.B16
-	VUSHR $4, V20.B16, V20.B16
-	VAND V30.B16, V21.B16, V17.B16
-	VUSHR $4, V21.B16, V21.B16
-	VAND V30.B16, V26.B16, V18.B16
+	FLDPQ 192(R1), (F28, F29)
+	WORD $0x4e9ca700 // smmla v0.4s, v24.16b, v28.16b
+	WORD $0x4e9da701 // smmla v1.4s, v24.16b, v29.16b
+	WORD $0x4e9ca724 // smmla v4.4s, v25.16b, v28.16b
+	WORD $0x4e9da725 // smmla v5.4s, v25.16b, v29.16b
+	FLDPQ 224(R1), (F28, F29)
+	WORD $0x4e9ca702 // smmla v2.4s, v24.16b, v28.16b
+	WORD $0x4e9da703 // smmla v3.4s, v24.16b, v29.16b
+	WORD $0x4e9ca726 // smmla v6.4s, v25.16b, v28.16b
+	WORD $0x4e9da727 // smmla v7.4s, v25.16b, v29.16b
+	FLDPQ 320(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 352(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVQ 80(R0), F24
+	FMOVQ 112(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	VAND V30.B16, V26.B16, V24.B16
 	VUSHR $4, V26.B16, V26.B16
-	VAND V30.B16, V27.B16, V19.B16
+	VAND V30.B16, V27.B16, V25.B16
 	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4e96a600 // smmla v0.4s, v16.16b, v22.16b
-	WORD $0x4e97a601 // smmla v1.4s, v16.16b, v23.16b
-	WORD $0x4e96a622 // smmla v2.4s, v17.16b, v22.16b
-	WORD $0x4e97a623 // smmla v3.4s, v17.16b, v23.16b
-	WORD $0x4e96a644 // smmla v4.4s, v18.16b, v22.16b
-	WORD $0x4e97a645 // smmla v5.4s, v18.16b, v23.16b
-	WORD $0x4e96a666 // smmla v6.4s, v19.16b, v22.16b
-	WORD $0x4e97a667 // smmla v7.4s, v19.16b, v23.16b
-	WORD $0x4e98a680 // smmla v0.4s, v20.16b, v24.16b
-	WORD $0x4e99a681 // smmla v1.4s, v20.16b, v25.16b
-	WORD $0x4e98a6a2 // smmla v2.4s, v21.16b, v24.16b
-	WORD $0x4e99a6a3 // smmla v3.4s, v21.16b, v25.16b
-	WORD $0x4e98a744 // smmla v4.4s, v26.16b, v24.16b
-	WORD $0x4e99a745 // smmla v5.4s, v26.16b, v25.16b
-	WORD $0x4e98a766 // smmla v6.4s, v27.16b, v24.16b
-	WORD $0x4e99a767 // smmla v7.4s, v27.16b, v25.16b
-	FMOVQ 0(R0), F26
-	FMOVQ 0(R1), F24
-	VDUP V24.D[1], V25.D2
-	VDUP V24.D[0], V24.D2
-	WORD $0x4e217b5b // fcvtl2 v27.4s, v26.8h
-	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	VZIP1 V26.S4, V26.S4, V16.S4
-	VZIP2 V26.S4, V26.S4, V17.S4
-	VZIP1 V27.S4, V27.S4, V18.S4
-	VZIP2 V27.S4, V27.S4, V19.S4
+	FLDPQ 256(R1), (F28, F29)
+	WORD $0x4e9ca700 // smmla v0.4s, v24.16b, v28.16b
+	WORD $0x4e9da701 // smmla v1.4s, v24.16b, v29.16b
+	WORD $0x4e9ca724 // smmla v4.4s, v25.16b, v28.16b
+	WORD $0x4e9da725 // smmla v5.4s, v25.16b, v29.16b
+	FLDPQ 288(R1), (F28, F29)
+	WORD $0x4e9ca702 // smmla v2.4s, v24.16b, v28.16b
+	WORD $0x4e9da703 // smmla v3.4s, v24.16b, v29.16b
+	WORD $0x4e9ca726 // smmla v6.4s, v25.16b, v28.16b
+	WORD $0x4e9da727 // smmla v7.4s, v25.16b, v29.16b
+	FLDPQ 384(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 416(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVD 0(R0), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	FLDPQ 0(R1), (F28, F29)
 	WORD $0x4ebfd400 // fsub v0.4s, v0.4s, v31.4s
-	WORD $0x6e38de1c // fmul v28.4s, v16.4s, v24.4s
-	VFMLA V0.S4, V28.S4, V8.S4
-	WORD $0x4ebfd421 // fsub v1.4s, v1.4s, v31.4s
-	WORD $0x6e39de1d // fmul v29.4s, v16.4s, v25.4s
-	VFMLA V1.S4, V29.S4, V9.S4
-	WORD $0x4ebfd442 // fsub v2.4s, v2.4s, v31.4s
-	WORD $0x6e38de3c // fmul v28.4s, v17.4s, v24.4s
-	VFMLA V2.S4, V28.S4, V10.S4
-	WORD $0x4ebfd463 // fsub v3.4s, v3.4s, v31.4s
-	WORD $0x6e39de3d // fmul v29.4s, v17.4s, v25.4s
-	VFMLA V3.S4, V29.S4, V11.S4
+	WORD $0x6e3cdf38 // fmul v24.4s, v25.4s, v28.4s
+	VFMLA V0.S4, V24.S4, V8.S4
 	WORD $0x4ebfd484 // fsub v4.4s, v4.4s, v31.4s
-	WORD $0x6e38de5c // fmul v28.4s, v18.4s, v24.4s
-	VFMLA V4.S4, V28.S4, V12.S4
+	WORD $0x6e3cdf5b // fmul v27.4s, v26.4s, v28.4s
+	VFMLA V4.S4, V27.S4, V12.S4
+	WORD $0x4ebfd421 // fsub v1.4s, v1.4s, v31.4s
+	WORD $0x6e3ddf38 // fmul v24.4s, v25.4s, v29.4s
+	VFMLA V1.S4, V24.S4, V9.S4
 	WORD $0x4ebfd4a5 // fsub v5.4s, v5.4s, v31.4s
-	WORD $0x6e39de5d // fmul v29.4s, v18.4s, v25.4s
-	VFMLA V5.S4, V29.S4, V13.S4
+	WORD $0x6e3ddf5b // fmul v27.4s, v26.4s, v29.4s
+	VFMLA V5.S4, V27.S4, V13.S4
+	FLDPQ 32(R1), (F28, F29)
+	WORD $0x4ebfd442 // fsub v2.4s, v2.4s, v31.4s
+	WORD $0x6e3cdf38 // fmul v24.4s, v25.4s, v28.4s
+	VFMLA V2.S4, V24.S4, V10.S4
 	WORD $0x4ebfd4c6 // fsub v6.4s, v6.4s, v31.4s
-	WORD $0x6e38de7c // fmul v28.4s, v19.4s, v24.4s
-	VFMLA V6.S4, V28.S4, V14.S4
+	WORD $0x6e3cdf5b // fmul v27.4s, v26.4s, v28.4s
+	VFMLA V6.S4, V27.S4, V14.S4
+	WORD $0x4ebfd463 // fsub v3.4s, v3.4s, v31.4s
+	WORD $0x6e3ddf38 // fmul v24.4s, v25.4s, v29.4s
+	VFMLA V3.S4, V24.S4, V11.S4
 	WORD $0x4ebfd4e7 // fsub v7.4s, v7.4s, v31.4s
-	WORD $0x6e39de7d // fmul v29.4s, v19.4s, v25.4s
-	VFMLA V7.S4, V29.S4, V15.S4
+	WORD $0x6e3ddf5b // fmul v27.4s, v26.4s, v29.4s
+	VFMLA V7.S4, V27.S4, V15.S4
+	// rows 4-7
+	FLDPQ 128(R1), (F0, F1)
+	FLDPQ 128(R1), (F4, F5)
+	FLDPQ 160(R1), (F2, F3)
+	FLDPQ 160(R1), (F6, F7)
+	FMOVQ 32(R0), F24
+	FMOVQ 64(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	VAND V30.B16, V26.B16, V24.B16
+	VUSHR $4, V26.B16, V26.B16
+	VAND V30.B16, V27.B16, V25.B16
+	VUSHR $4, V27.B16, V27.B16
+	FLDPQ 192(R1), (F28, F29)
+	WORD $0x4e9ca700 // smmla v0.4s, v24.16b, v28.16b
+	WORD $0x4e9da701 // smmla v1.4s, v24.16b, v29.16b
+	WORD $0x4e9ca724 // smmla v4.4s, v25.16b, v28.16b
+	WORD $0x4e9da725 // smmla v5.4s, v25.16b, v29.16b
+	FLDPQ 224(R1), (F28, F29)
+	WORD $0x4e9ca702 // smmla v2.4s, v24.16b, v28.16b
+	WORD $0x4e9da703 // smmla v3.4s, v24.16b, v29.16b
+	WORD $0x4e9ca726 // smmla v6.4s, v25.16b, v28.16b
+	WORD $0x4e9da727 // smmla v7.4s, v25.16b, v29.16b
+	FLDPQ 320(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 352(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVQ 96(R0), F24
+	FMOVQ 128(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	VAND V30.B16, V26.B16, V24.B16
+	VUSHR $4, V26.B16, V26.B16
+	VAND V30.B16, V27.B16, V25.B16
+	VUSHR $4, V27.B16, V27.B16
+	FLDPQ 256(R1), (F28, F29)
+	WORD $0x4e9ca700 // smmla v0.4s, v24.16b, v28.16b
+	WORD $0x4e9da701 // smmla v1.4s, v24.16b, v29.16b
+	WORD $0x4e9ca724 // smmla v4.4s, v25.16b, v28.16b
+	WORD $0x4e9da725 // smmla v5.4s, v25.16b, v29.16b
+	FLDPQ 288(R1), (F28, F29)
+	WORD $0x4e9ca702 // smmla v2.4s, v24.16b, v28.16b
+	WORD $0x4e9da703 // smmla v3.4s, v24.16b, v29.16b
+	WORD $0x4e9ca726 // smmla v6.4s, v25.16b, v28.16b
+	WORD $0x4e9da727 // smmla v7.4s, v25.16b, v29.16b
+	FLDPQ 384(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 416(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVD 8(R0), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	FLDPQ 0(R1), (F28, F29)
+	WORD $0x4ebfd400 // fsub v0.4s, v0.4s, v31.4s
+	WORD $0x6e3cdf38 // fmul v24.4s, v25.4s, v28.4s
+	VFMLA V0.S4, V24.S4, V16.S4
+	WORD $0x4ebfd484 // fsub v4.4s, v4.4s, v31.4s
+	WORD $0x6e3cdf5b // fmul v27.4s, v26.4s, v28.4s
+	VFMLA V4.S4, V27.S4, V20.S4
+	WORD $0x4ebfd421 // fsub v1.4s, v1.4s, v31.4s
+	WORD $0x6e3ddf38 // fmul v24.4s, v25.4s, v29.4s
+	VFMLA V1.S4, V24.S4, V17.S4
+	WORD $0x4ebfd4a5 // fsub v5.4s, v5.4s, v31.4s
+	WORD $0x6e3ddf5b // fmul v27.4s, v26.4s, v29.4s
+	VFMLA V5.S4, V27.S4, V21.S4
+	FLDPQ 32(R1), (F28, F29)
+	WORD $0x4ebfd442 // fsub v2.4s, v2.4s, v31.4s
+	WORD $0x6e3cdf38 // fmul v24.4s, v25.4s, v28.4s
+	VFMLA V2.S4, V24.S4, V18.S4
+	WORD $0x4ebfd4c6 // fsub v6.4s, v6.4s, v31.4s
+	WORD $0x6e3cdf5b // fmul v27.4s, v26.4s, v28.4s
+	VFMLA V6.S4, V27.S4, V22.S4
+	WORD $0x4ebfd463 // fsub v3.4s, v3.4s, v31.4s
+	WORD $0x6e3ddf38 // fmul v24.4s, v25.4s, v29.4s
+	VFMLA V3.S4, V24.S4, V19.S4
+	WORD $0x4ebfd4e7 // fsub v7.4s, v7.4s, v31.4s
+	WORD $0x6e3ddf5b // fmul v27.4s, v26.4s, v29.4s
+	VFMLA V7.S4, V27.S4, V23.S4
 	ADD $144, R0
-	ADD $192, R1
+	ADD $448, R1
 	SUB $1, R2
 	CBNZ R2, loop
 done:
-	VUZP1 V10.S4, V8.S4, V0.S4
-	VUZP2 V10.S4, V8.S4, V2.S4
-	VUZP1 V14.S4, V12.S4, V1.S4
-	VUZP2 V14.S4, V12.S4, V3.S4
-	FSTPQ (F0, F1), (R3)
+	VUZP1 V12.S4, V8.S4, V24.S4
+	VUZP1 V20.S4, V16.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
 	ADD R4, R3
-	FSTPQ (F2, F3), (R3)
+	VUZP2 V12.S4, V8.S4, V24.S4
+	VUZP2 V20.S4, V16.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
 	ADD R4, R3
-	VUZP1 V11.S4, V9.S4, V0.S4
-	VUZP2 V11.S4, V9.S4, V2.S4
-	VUZP1 V15.S4, V13.S4, V1.S4
-	VUZP2 V15.S4, V13.S4, V3.S4
-	FSTPQ (F0, F1), (R3)
+	VUZP1 V13.S4, V9.S4, V24.S4
+	VUZP1 V21.S4, V17.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
 	ADD R4, R3
-	FSTPQ (F2, F3), (R3)
+	VUZP2 V13.S4, V9.S4, V24.S4
+	VUZP2 V21.S4, V17.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
+	ADD R4, R3
+	VUZP1 V14.S4, V10.S4, V24.S4
+	VUZP1 V22.S4, V18.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
+	ADD R4, R3
+	VUZP2 V14.S4, V10.S4, V24.S4
+	VUZP2 V22.S4, V18.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
+	ADD R4, R3
+	VUZP1 V15.S4, V11.S4, V24.S4
+	VUZP1 V23.S4, V19.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
+	ADD R4, R3
+	VUZP2 V15.S4, V11.S4, V24.S4
+	VUZP2 V23.S4, V19.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
 	RET
 
 // func gemvQ4_1NEON(w []byte, a []activation, out []float32)
@@ -932,10 +1018,6 @@ loop:
 	PRFM 1344(R0), PLDL1KEEP
 	FLDPQ.P 32(R0), (F22, F18)
 	VLD1.P 48(R1), [V25.B16, V26.B16, V27.B16]
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
 	VLD1.P 64(R0), [V0.B16, V1.B16, V2.B16, V3.B16]
 	VLD1.P 64(R0), [V4.B16, V5.B16, V6.B16, V7.B16]
 	VUSHR $4, V0.B16, V9.B16
@@ -944,12 +1026,12 @@ loop:
 	VAND V30.B16, V1.B16, V10.B16
 	VDUP V26.S[0], V16.S4
 	VDUP V27.S[0], V17.S4
-	WORD $0x0e30810c // smlal v12.8h, v8.8b, v16.8b
-	WORD $0x4e30810d // smlal2 v13.8h, v8.16b, v16.16b
+	WORD $0x0e30c10c // smull v12.8h, v8.8b, v16.8b
+	WORD $0x4e30c10d // smull2 v13.8h, v8.16b, v16.16b
 	WORD $0x0e31812c // smlal v12.8h, v9.8b, v17.8b
 	WORD $0x4e31812d // smlal2 v13.8h, v9.16b, v17.16b
-	WORD $0x0e30814e // smlal v14.8h, v10.8b, v16.8b
-	WORD $0x4e30814f // smlal2 v15.8h, v10.16b, v16.16b
+	WORD $0x0e30c14e // smull v14.8h, v10.8b, v16.8b
+	WORD $0x4e30c14f // smull2 v15.8h, v10.16b, v16.16b
 	WORD $0x0e31816e // smlal v14.8h, v11.8b, v17.8b
 	WORD $0x4e31816f // smlal2 v15.8h, v11.16b, v17.16b
 	VUSHR $4, V2.B16, V9.B16
@@ -1103,22 +1185,6 @@ TEXT ·gemmQ4_1NEON(SB), NOSPLIT, $0-88
 	VDUP R5, V31.S4
 	CBZ R2, done
 loop:
-	VEOR V0.B16, V0.B16, V0.B16
-	VEOR V1.B16, V1.B16, V1.B16
-	VEOR V2.B16, V2.B16, V2.B16
-	VEOR V3.B16, V3.B16, V3.B16
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
 	FLDPQ 32(R0), (F16, F17)
 	FMOVQ 64(R1), F22
 	FMOVQ 128(R1), F23
@@ -1128,42 +1194,42 @@ loop:
 	VAND V30.B16, V17.B16, V26.B16
 	VDUP V22.S[0], V20.S4
 	VDUP V23.S[0], V21.S4
-	WORD $0x0e348300 // smlal v0.8h, v24.8b, v20.8b
-	WORD $0x4e348301 // smlal2 v1.8h, v24.16b, v20.16b
+	WORD $0x0e34c300 // smull v0.8h, v24.8b, v20.8b
+	WORD $0x4e34c301 // smull2 v1.8h, v24.16b, v20.16b
 	WORD $0x0e358320 // smlal v0.8h, v25.8b, v21.8b
 	WORD $0x4e358321 // smlal2 v1.8h, v25.16b, v21.16b
-	WORD $0x0e348342 // smlal v2.8h, v26.8b, v20.8b
-	WORD $0x4e348343 // smlal2 v3.8h, v26.16b, v20.16b
+	WORD $0x0e34c342 // smull v2.8h, v26.8b, v20.8b
+	WORD $0x4e34c343 // smull2 v3.8h, v26.16b, v20.16b
 	WORD $0x0e358362 // smlal v2.8h, v27.8b, v21.8b
 	WORD $0x4e358363 // smlal2 v3.8h, v27.16b, v21.16b
 	VDUP V22.S[1], V20.S4
 	VDUP V23.S[1], V21.S4
-	WORD $0x0e348304 // smlal v4.8h, v24.8b, v20.8b
-	WORD $0x4e348305 // smlal2 v5.8h, v24.16b, v20.16b
+	WORD $0x0e34c304 // smull v4.8h, v24.8b, v20.8b
+	WORD $0x4e34c305 // smull2 v5.8h, v24.16b, v20.16b
 	WORD $0x0e358324 // smlal v4.8h, v25.8b, v21.8b
 	WORD $0x4e358325 // smlal2 v5.8h, v25.16b, v21.16b
-	WORD $0x0e348346 // smlal v6.8h, v26.8b, v20.8b
-	WORD $0x4e348347 // smlal2 v7.8h, v26.16b, v20.16b
+	WORD $0x0e34c346 // smull v6.8h, v26.8b, v20.8b
+	WORD $0x4e34c347 // smull2 v7.8h, v26.16b, v20.16b
 	WORD $0x0e358366 // smlal v6.8h, v27.8b, v21.8b
 	WORD $0x4e358367 // smlal2 v7.8h, v27.16b, v21.16b
 	VDUP V22.S[2], V20.S4
 	VDUP V23.S[2], V21.S4
-	WORD $0x0e348308 // smlal v8.8h, v24.8b, v20.8b
-	WORD $0x4e348309 // smlal2 v9.8h, v24.16b, v20.16b
+	WORD $0x0e34c308 // smull v8.8h, v24.8b, v20.8b
+	WORD $0x4e34c309 // smull2 v9.8h, v24.16b, v20.16b
 	WORD $0x0e358328 // smlal v8.8h, v25.8b, v21.8b
 	WORD $0x4e358329 // smlal2 v9.8h, v25.16b, v21.16b
-	WORD $0x0e34834a // smlal v10.8h, v26.8b, v20.8b
-	WORD $0x4e34834b // smlal2 v11.8h, v26.16b, v20.16b
+	WORD $0x0e34c34a // smull v10.8h, v26.8b, v20.8b
+	WORD $0x4e34c34b // smull2 v11.8h, v26.16b, v20.16b
 	WORD $0x0e35836a // smlal v10.8h, v27.8b, v21.8b
 	WORD $0x4e35836b // smlal2 v11.8h, v27.16b, v21.16b
 	VDUP V22.S[3], V20.S4
 	VDUP V23.S[3], V21.S4
-	WORD $0x0e34830c // smlal v12.8h, v24.8b, v20.8b
-	WORD $0x4e34830d // smlal2 v13.8h, v24.16b, v20.16b
+	WORD $0x0e34c30c // smull v12.8h, v24.8b, v20.8b
+	WORD $0x4e34c30d // smull2 v13.8h, v24.16b, v20.16b
 	WORD $0x0e35832c // smlal v12.8h, v25.8b, v21.8b
 	WORD $0x4e35832d // smlal2 v13.8h, v25.16b, v21.16b
-	WORD $0x0e34834e // smlal v14.8h, v26.8b, v20.8b
-	WORD $0x4e34834f // smlal2 v15.8h, v26.16b, v20.16b
+	WORD $0x0e34c34e // smull v14.8h, v26.8b, v20.8b
+	WORD $0x4e34c34f // smull2 v15.8h, v26.16b, v20.16b
 	WORD $0x0e35836e // smlal v14.8h, v27.8b, v21.8b
 	WORD $0x4e35836f // smlal2 v15.8h, v27.16b, v21.16b
 	FLDPQ 64(R0), (F16, F17)
@@ -1727,168 +1793,293 @@ TEXT ·gemmQ4_1I8MM(SB), NOSPLIT, $0-88
 	MOVW $0x4B400000, R5
 	VDUP R5, V31.S4
 	MOVD R3, R6
-	FLDPQ (R6), (F16, F17)
+	FLDPQ (R6), (F24, F25)
 	ADD R4, R6
-	FLDPQ (R6), (F18, F19)
+	FLDPQ (R6), (F26, F27)
 	ADD R4, R6
-	VZIP1 V18.S4, V16.S4, V8.S4
-	VZIP2 V18.S4, V16.S4, V10.S4
-	VZIP1 V19.S4, V17.S4, V12.S4
-	VZIP2 V19.S4, V17.S4, V14.S4
-	FLDPQ (R6), (F16, F17)
+	VZIP1 V26.S4, V24.S4, V8.S4
+	VZIP2 V26.S4, V24.S4, V12.S4
+	VZIP1 V27.S4, V25.S4, V16.S4
+	VZIP2 V27.S4, V25.S4, V20.S4
+	FLDPQ (R6), (F24, F25)
 	ADD R4, R6
-	FLDPQ (R6), (F18, F19)
+	FLDPQ (R6), (F26, F27)
 	ADD R4, R6
-	VZIP1 V18.S4, V16.S4, V9.S4
-	VZIP2 V18.S4, V16.S4, V11.S4
-	VZIP1 V19.S4, V17.S4, V13.S4
-	VZIP2 V19.S4, V17.S4, V15.S4
+	VZIP1 V26.S4, V24.S4, V9.S4
+	VZIP2 V26.S4, V24.S4, V13.S4
+	VZIP1 V27.S4, V25.S4, V17.S4
+	VZIP2 V27.S4, V25.S4, V21.S4
+	FLDPQ (R6), (F24, F25)
+	ADD R4, R6
+	FLDPQ (R6), (F26, F27)
+	ADD R4, R6
+	VZIP1 V26.S4, V24.S4, V10.S4
+	VZIP2 V26.S4, V24.S4, V14.S4
+	VZIP1 V27.S4, V25.S4, V18.S4
+	VZIP2 V27.S4, V25.S4, V22.S4
+	FLDPQ (R6), (F24, F25)
+	ADD R4, R6
+	FLDPQ (R6), (F26, F27)
+	VZIP1 V26.S4, V24.S4, V11.S4
+	VZIP2 V26.S4, V24.S4, V15.S4
+	VZIP1 V27.S4, V25.S4, V19.S4
+	VZIP2 V27.S4, V25.S4, V23.S4
 	CBZ R2, done
 loop:
+	// rows 0-3
 	VORR V31.B16, V31.B16, V0.B16
 	VORR V31.B16, V31.B16, V1.B16
-	VORR V31.B16, V31.B16, V2.B16
-	VORR V31.B16, V31.B16, V3.B16
 	VORR V31.B16, V31.B16, V4.B16
 	VORR V31.B16, V31.B16, V5.B16
+	VORR V31.B16, V31.B16, V2.B16
+	VORR V31.B16, V31.B16, V3.B16
 	VORR V31.B16, V31.B16, V6.B16
 	VORR V31.B16, V31.B16, V7.B16
-	FLDPQ 32(R0), (F16, F17)
-	FLDPQ 64(R0), (F18, F19)
-	FLDPQ 64(R1), (F22, F23)
-	FLDPQ 128(R1), (F24, F25)
-	VZIP1 V18.S4, V16.S4, V20.S4
-	VZIP2 V18.S4, V16.S4, V21.S4
-	VZIP1 V19.S4, V17.S4, V26.S4
-	VZIP2 V19.S4, V17.S4, V27.S4
-	VAND V30.B16, V20.B16, V16.B16
-	VUSHR $4, V20.B16, V20.B16
-	VAND V30.B16, V21.B16, V17.B16
-	VUSHR $4, V21.B16, V21.B16
-	VAND V30.B16, V26.B16, V18.B16
+	FMOVQ 32(R0), F24
+	FMOVQ 64(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	VAND V30.B16, V26.B16, V24.B16
 	VUSHR $4, V26.B16, V26.B16
-	VAND V30.B16, V27.B16, V19.B16
+	VAND V30.B16, V27.B16, V25.B16
 	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4e96a600 // smmla v0.4s, v16.16b, v22.16b
-	WORD $0x4e97a601 // smmla v1.4s, v16.16b, v23.16b
-	WORD $0x4e96a622 // smmla v2.4s, v17.16b, v22.16b
-	WORD $0x4e97a623 // smmla v3.4s, v17.16b, v23.16b
-	WORD $0x4e96a644 // smmla v4.4s, v18.16b, v22.16b
-	WORD $0x4e97a645 // smmla v5.4s, v18.16b, v23.16b
-	WORD $0x4e96a666 // smmla v6.4s, v19.16b, v22.16b
-	WORD $0x4e97a667 // smmla v7.4s, v19.16b, v23.16b
-	WORD $0x4e98a680 // smmla v0.4s, v20.16b, v24.16b
-	WORD $0x4e99a681 // smmla v1.4s, v20.16b, v25.16b
-	WORD $0x4e98a6a2 // smmla v2.4s, v21.16b, v24.16b
-	WORD $0x4e99a6a3 // smmla v3.4s, v21.16b, v25.16b
-	WORD $0x4e98a744 // smmla v4.4s, v26.16b, v24.16b
-	WORD $0x4e99a745 // smmla v5.4s, v26.16b, v25.16b
-	WORD $0x4e98a766 // smmla v6.4s, v27.16b, v24.16b
-	WORD $0x4e99a767 // smmla v7.4s, v27.16b, v25.16b
-	FLDPQ 96(R0), (F16, F17)
-	FLDPQ 128(R0), (F18, F19)
-	FLDPQ 96(R1), (F22, F23)
-	FLDPQ 160(R1), (F24, F25)
-	VZIP1 V18.S4, V16.S4, V20.S4
-	VZIP2 V18.S4, V16.S4, V21.S4
-	VZIP1 V19.S4, V17.S4, V26.S4
-	VZIP2 V19.S4, V17.S4, V27.S4
-	VAND V30.B16, V20.B16, V16.B16
-	VUSHR $4, V20.B16, V20.B16
-	VAND V30.B16, V21.B16, V17.B16
-	VUSHR $4, V21.B16, V21.B16
-	VAND V30.B16, V26.B16, V18.B16
+	FLDPQ 192(R1), (F28, F29)
+	WORD $0x4e9ca700 // smmla v0.4s, v24.16b, v28.16b
+	WORD $0x4e9da701 // smmla v1.4s, v24.16b, v29.16b
+	WORD $0x4e9ca724 // smmla v4.4s, v25.16b, v28.16b
+	WORD $0x4e9da725 // smmla v5.4s, v25.16b, v29.16b
+	FLDPQ 224(R1), (F28, F29)
+	WORD $0x4e9ca702 // smmla v2.4s, v24.16b, v28.16b
+	WORD $0x4e9da703 // smmla v3.4s, v24.16b, v29.16b
+	WORD $0x4e9ca726 // smmla v6.4s, v25.16b, v28.16b
+	WORD $0x4e9da727 // smmla v7.4s, v25.16b, v29.16b
+	FLDPQ 320(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 352(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVQ 96(R0), F24
+	FMOVQ 128(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	VAND V30.B16, V26.B16, V24.B16
 	VUSHR $4, V26.B16, V26.B16
-	VAND V30.B16, V27.B16, V19.B16
+	VAND V30.B16, V27.B16, V25.B16
 	VUSHR $4, V27.B16, V27.B16
-	WORD $0x4e96a600 // smmla v0.4s, v16.16b, v22.16b
-	WORD $0x4e97a601 // smmla v1.4s, v16.16b, v23.16b
-	WORD $0x4e96a622 // smmla v2.4s, v17.16b, v22.16b
-	WORD $0x4e97a623 // smmla v3.4s, v17.16b, v23.16b
-	WORD $0x4e96a644 // smmla v4.4s, v18.16b, v22.16b
-	WORD $0x4e97a645 // smmla v5.4s, v18.16b, v23.16b
-	WORD $0x4e96a666 // smmla v6.4s, v19.16b, v22.16b
-	WORD $0x4e97a667 // smmla v7.4s, v19.16b, v23.16b
-	WORD $0x4e98a680 // smmla v0.4s, v20.16b, v24.16b
-	WORD $0x4e99a681 // smmla v1.4s, v20.16b, v25.16b
-	WORD $0x4e98a6a2 // smmla v2.4s, v21.16b, v24.16b
-	WORD $0x4e99a6a3 // smmla v3.4s, v21.16b, v25.16b
-	WORD $0x4e98a744 // smmla v4.4s, v26.16b, v24.16b
-	WORD $0x4e99a745 // smmla v5.4s, v26.16b, v25.16b
-	WORD $0x4e98a766 // smmla v6.4s, v27.16b, v24.16b
-	WORD $0x4e99a767 // smmla v7.4s, v27.16b, v25.16b
-	FMOVQ 0(R0), F26
-	FMOVQ 0(R1), F24
-	VDUP V24.D[1], V25.D2
-	VDUP V24.D[0], V24.D2
-	WORD $0x4e217b5b // fcvtl2 v27.4s, v26.8h
-	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	VZIP1 V26.S4, V26.S4, V16.S4
-	VZIP2 V26.S4, V26.S4, V17.S4
-	VZIP1 V27.S4, V27.S4, V18.S4
-	VZIP2 V27.S4, V27.S4, V19.S4
+	FLDPQ 256(R1), (F28, F29)
+	WORD $0x4e9ca700 // smmla v0.4s, v24.16b, v28.16b
+	WORD $0x4e9da701 // smmla v1.4s, v24.16b, v29.16b
+	WORD $0x4e9ca724 // smmla v4.4s, v25.16b, v28.16b
+	WORD $0x4e9da725 // smmla v5.4s, v25.16b, v29.16b
+	FLDPQ 288(R1), (F28, F29)
+	WORD $0x4e9ca702 // smmla v2.4s, v24.16b, v28.16b
+	WORD $0x4e9da703 // smmla v3.4s, v24.16b, v29.16b
+	WORD $0x4e9ca726 // smmla v6.4s, v25.16b, v28.16b
+	WORD $0x4e9da727 // smmla v7.4s, v25.16b, v29.16b
+	FLDPQ 384(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 416(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVD 0(R0), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	FLDPQ 0(R1), (F28, F29)
 	WORD $0x4ebfd400 // fsub v0.4s, v0.4s, v31.4s
-	WORD $0x6e38de1c // fmul v28.4s, v16.4s, v24.4s
-	VFMLA V0.S4, V28.S4, V8.S4
-	WORD $0x4ebfd421 // fsub v1.4s, v1.4s, v31.4s
-	WORD $0x6e39de1d // fmul v29.4s, v16.4s, v25.4s
-	VFMLA V1.S4, V29.S4, V9.S4
-	WORD $0x4ebfd442 // fsub v2.4s, v2.4s, v31.4s
-	WORD $0x6e38de3c // fmul v28.4s, v17.4s, v24.4s
-	VFMLA V2.S4, V28.S4, V10.S4
-	WORD $0x4ebfd463 // fsub v3.4s, v3.4s, v31.4s
-	WORD $0x6e39de3d // fmul v29.4s, v17.4s, v25.4s
-	VFMLA V3.S4, V29.S4, V11.S4
+	WORD $0x6e3cdf38 // fmul v24.4s, v25.4s, v28.4s
+	VFMLA V0.S4, V24.S4, V8.S4
 	WORD $0x4ebfd484 // fsub v4.4s, v4.4s, v31.4s
-	WORD $0x6e38de5c // fmul v28.4s, v18.4s, v24.4s
-	VFMLA V4.S4, V28.S4, V12.S4
+	WORD $0x6e3cdf5b // fmul v27.4s, v26.4s, v28.4s
+	VFMLA V4.S4, V27.S4, V12.S4
+	WORD $0x4ebfd421 // fsub v1.4s, v1.4s, v31.4s
+	WORD $0x6e3ddf38 // fmul v24.4s, v25.4s, v29.4s
+	VFMLA V1.S4, V24.S4, V9.S4
 	WORD $0x4ebfd4a5 // fsub v5.4s, v5.4s, v31.4s
-	WORD $0x6e39de5d // fmul v29.4s, v18.4s, v25.4s
-	VFMLA V5.S4, V29.S4, V13.S4
+	WORD $0x6e3ddf5b // fmul v27.4s, v26.4s, v29.4s
+	VFMLA V5.S4, V27.S4, V13.S4
+	FLDPQ 32(R1), (F28, F29)
+	WORD $0x4ebfd442 // fsub v2.4s, v2.4s, v31.4s
+	WORD $0x6e3cdf38 // fmul v24.4s, v25.4s, v28.4s
+	VFMLA V2.S4, V24.S4, V10.S4
 	WORD $0x4ebfd4c6 // fsub v6.4s, v6.4s, v31.4s
-	WORD $0x6e38de7c // fmul v28.4s, v19.4s, v24.4s
-	VFMLA V6.S4, V28.S4, V14.S4
+	WORD $0x6e3cdf5b // fmul v27.4s, v26.4s, v28.4s
+	VFMLA V6.S4, V27.S4, V14.S4
+	WORD $0x4ebfd463 // fsub v3.4s, v3.4s, v31.4s
+	WORD $0x6e3ddf38 // fmul v24.4s, v25.4s, v29.4s
+	VFMLA V3.S4, V24.S4, V11.S4
 	WORD $0x4ebfd4e7 // fsub v7.4s, v7.4s, v31.4s
-	WORD $0x6e39de7d // fmul v29.4s, v19.4s, v25.4s
-	VFMLA V7.S4, V29.S4, V15.S4
-	FMOVQ 16(R0), F26
-	FMOVQ 16(R1), F24
-	VDUP V24.D[1], V25.D2
-	VDUP V24.D[0], V24.D2
-	WORD $0x4e217b5b // fcvtl2 v27.4s, v26.8h
-	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	VZIP1 V26.S4, V26.S4, V16.S4
-	VZIP2 V26.S4, V26.S4, V17.S4
-	VZIP1 V27.S4, V27.S4, V18.S4
-	VZIP2 V27.S4, V27.S4, V19.S4
-	VFMLA V24.S4, V16.S4, V8.S4
-	VFMLA V25.S4, V16.S4, V9.S4
-	VFMLA V24.S4, V17.S4, V10.S4
-	VFMLA V25.S4, V17.S4, V11.S4
-	VFMLA V24.S4, V18.S4, V12.S4
-	VFMLA V25.S4, V18.S4, V13.S4
-	VFMLA V24.S4, V19.S4, V14.S4
-	VFMLA V25.S4, V19.S4, V15.S4
+	WORD $0x6e3ddf5b // fmul v27.4s, v26.4s, v29.4s
+	VFMLA V7.S4, V27.S4, V15.S4
+	FMOVD 16(R0), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	FLDPQ 64(R1), (F28, F29)
+	VFMLA V28.S4, V25.S4, V8.S4
+	VFMLA V28.S4, V26.S4, V12.S4
+	VFMLA V29.S4, V25.S4, V9.S4
+	VFMLA V29.S4, V26.S4, V13.S4
+	FLDPQ 96(R1), (F28, F29)
+	VFMLA V28.S4, V25.S4, V10.S4
+	VFMLA V28.S4, V26.S4, V14.S4
+	VFMLA V29.S4, V25.S4, V11.S4
+	VFMLA V29.S4, V26.S4, V15.S4
+	// rows 4-7
+	VORR V31.B16, V31.B16, V0.B16
+	VORR V31.B16, V31.B16, V1.B16
+	VORR V31.B16, V31.B16, V4.B16
+	VORR V31.B16, V31.B16, V5.B16
+	VORR V31.B16, V31.B16, V2.B16
+	VORR V31.B16, V31.B16, V3.B16
+	VORR V31.B16, V31.B16, V6.B16
+	VORR V31.B16, V31.B16, V7.B16
+	FMOVQ 48(R0), F24
+	FMOVQ 80(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	VAND V30.B16, V26.B16, V24.B16
+	VUSHR $4, V26.B16, V26.B16
+	VAND V30.B16, V27.B16, V25.B16
+	VUSHR $4, V27.B16, V27.B16
+	FLDPQ 192(R1), (F28, F29)
+	WORD $0x4e9ca700 // smmla v0.4s, v24.16b, v28.16b
+	WORD $0x4e9da701 // smmla v1.4s, v24.16b, v29.16b
+	WORD $0x4e9ca724 // smmla v4.4s, v25.16b, v28.16b
+	WORD $0x4e9da725 // smmla v5.4s, v25.16b, v29.16b
+	FLDPQ 224(R1), (F28, F29)
+	WORD $0x4e9ca702 // smmla v2.4s, v24.16b, v28.16b
+	WORD $0x4e9da703 // smmla v3.4s, v24.16b, v29.16b
+	WORD $0x4e9ca726 // smmla v6.4s, v25.16b, v28.16b
+	WORD $0x4e9da727 // smmla v7.4s, v25.16b, v29.16b
+	FLDPQ 320(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 352(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVQ 112(R0), F24
+	FMOVQ 144(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	VAND V30.B16, V26.B16, V24.B16
+	VUSHR $4, V26.B16, V26.B16
+	VAND V30.B16, V27.B16, V25.B16
+	VUSHR $4, V27.B16, V27.B16
+	FLDPQ 256(R1), (F28, F29)
+	WORD $0x4e9ca700 // smmla v0.4s, v24.16b, v28.16b
+	WORD $0x4e9da701 // smmla v1.4s, v24.16b, v29.16b
+	WORD $0x4e9ca724 // smmla v4.4s, v25.16b, v28.16b
+	WORD $0x4e9da725 // smmla v5.4s, v25.16b, v29.16b
+	FLDPQ 288(R1), (F28, F29)
+	WORD $0x4e9ca702 // smmla v2.4s, v24.16b, v28.16b
+	WORD $0x4e9da703 // smmla v3.4s, v24.16b, v29.16b
+	WORD $0x4e9ca726 // smmla v6.4s, v25.16b, v28.16b
+	WORD $0x4e9da727 // smmla v7.4s, v25.16b, v29.16b
+	FLDPQ 384(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 416(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVD 8(R0), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	FLDPQ 0(R1), (F28, F29)
+	WORD $0x4ebfd400 // fsub v0.4s, v0.4s, v31.4s
+	WORD $0x6e3cdf38 // fmul v24.4s, v25.4s, v28.4s
+	VFMLA V0.S4, V24.S4, V16.S4
+	WORD $0x4ebfd484 // fsub v4.4s, v4.4s, v31.4s
+	WORD $0x6e3cdf5b // fmul v27.4s, v26.4s, v28.4s
+	VFMLA V4.S4, V27.S4, V20.S4
+	WORD $0x4ebfd421 // fsub v1.4s, v1.4s, v31.4s
+	WORD $0x6e3ddf38 // fmul v24.4s, v25.4s, v29.4s
+	VFMLA V1.S4, V24.S4, V17.S4
+	WORD $0x4ebfd4a5 // fsub v5.4s, v5.4s, v31.4s
+	WORD $0x6e3ddf5b // fmul v27.4s, v26.4s, v29.4s
+	VFMLA V5.S4, V27.S4, V21.S4
+	FLDPQ 32(R1), (F28, F29)
+	WORD $0x4ebfd442 // fsub v2.4s, v2.4s, v31.4s
+	WORD $0x6e3cdf38 // fmul v24.4s, v25.4s, v28.4s
+	VFMLA V2.S4, V24.S4, V18.S4
+	WORD $0x4ebfd4c6 // fsub v6.4s, v6.4s, v31.4s
+	WORD $0x6e3cdf5b // fmul v27.4s, v26.4s, v28.4s
+	VFMLA V6.S4, V27.S4, V22.S4
+	WORD $0x4ebfd463 // fsub v3.4s, v3.4s, v31.4s
+	WORD $0x6e3ddf38 // fmul v24.4s, v25.4s, v29.4s
+	VFMLA V3.S4, V24.S4, V19.S4
+	WORD $0x4ebfd4e7 // fsub v7.4s, v7.4s, v31.4s
+	WORD $0x6e3ddf5b // fmul v27.4s, v26.4s, v29.4s
+	VFMLA V7.S4, V27.S4, V23.S4
+	FMOVD 24(R0), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	FLDPQ 64(R1), (F28, F29)
+	VFMLA V28.S4, V25.S4, V16.S4
+	VFMLA V28.S4, V26.S4, V20.S4
+	VFMLA V29.S4, V25.S4, V17.S4
+	VFMLA V29.S4, V26.S4, V21.S4
+	FLDPQ 96(R1), (F28, F29)
+	VFMLA V28.S4, V25.S4, V18.S4
+	VFMLA V28.S4, V26.S4, V22.S4
+	VFMLA V29.S4, V25.S4, V19.S4
+	VFMLA V29.S4, V26.S4, V23.S4
 	ADD $160, R0
-	ADD $192, R1
+	ADD $448, R1
 	SUB $1, R2
 	CBNZ R2, loop
 done:
-	VUZP1 V10.S4, V8.S4, V0.S4
-	VUZP2 V10.S4, V8.S4, V2.S4
-	VUZP1 V14.S4, V12.S4, V1.S4
-	VUZP2 V14.S4, V12.S4, V3.S4
-	FSTPQ (F0, F1), (R3)
+	VUZP1 V12.S4, V8.S4, V24.S4
+	VUZP1 V20.S4, V16.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
 	ADD R4, R3
-	FSTPQ (F2, F3), (R3)
+	VUZP2 V12.S4, V8.S4, V24.S4
+	VUZP2 V20.S4, V16.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
 	ADD R4, R3
-	VUZP1 V11.S4, V9.S4, V0.S4
-	VUZP2 V11.S4, V9.S4, V2.S4
-	VUZP1 V15.S4, V13.S4, V1.S4
-	VUZP2 V15.S4, V13.S4, V3.S4
-	FSTPQ (F0, F1), (R3)
+	VUZP1 V13.S4, V9.S4, V24.S4
+	VUZP1 V21.S4, V17.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
 	ADD R4, R3
-	FSTPQ (F2, F3), (R3)
+	VUZP2 V13.S4, V9.S4, V24.S4
+	VUZP2 V21.S4, V17.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
+	ADD R4, R3
+	VUZP1 V14.S4, V10.S4, V24.S4
+	VUZP1 V22.S4, V18.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
+	ADD R4, R3
+	VUZP2 V14.S4, V10.S4, V24.S4
+	VUZP2 V22.S4, V18.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
+	ADD R4, R3
+	VUZP1 V15.S4, V11.S4, V24.S4
+	VUZP1 V23.S4, V19.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
+	ADD R4, R3
+	VUZP2 V15.S4, V11.S4, V24.S4
+	VUZP2 V23.S4, V19.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
 	RET
 
 // func gemvQ8_0NEON(w []byte, a []activation, out []float32)
@@ -1909,10 +2100,6 @@ loop:
 	PRFM 2368(R0), PLDL1KEEP
 	FMOVQ.P 16(R0), F22
 	VLD1.P 48(R1), [V25.B16, V26.B16, V27.B16]
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
 	VLD1.P 64(R0), [V0.B16, V1.B16, V2.B16, V3.B16]
 	VLD1.P 64(R0), [V4.B16, V5.B16, V6.B16, V7.B16]
 	VDUP V26.S[0], V16.S4
@@ -1921,14 +2108,14 @@ loop:
 	WORD $0x4e30c009 // smull2 v9.8h, v0.16b, v16.16b
 	WORD $0x0e318048 // smlal v8.8h, v2.8b, v17.8b
 	WORD $0x4e318049 // smlal2 v9.8h, v2.16b, v17.16b
-	WORD $0x4e60690c // sadalp v12.4s, v8.8h
-	WORD $0x4e60692d // sadalp v13.4s, v9.8h
+	WORD $0x4e60290c // saddlp v12.4s, v8.8h
+	WORD $0x4e60292d // saddlp v13.4s, v9.8h
 	WORD $0x0e30c028 // smull v8.8h, v1.8b, v16.8b
 	WORD $0x4e30c029 // smull2 v9.8h, v1.16b, v16.16b
 	WORD $0x0e318068 // smlal v8.8h, v3.8b, v17.8b
 	WORD $0x4e318069 // smlal2 v9.8h, v3.16b, v17.16b
-	WORD $0x4e60690e // sadalp v14.4s, v8.8h
-	WORD $0x4e60692f // sadalp v15.4s, v9.8h
+	WORD $0x4e60290e // saddlp v14.4s, v8.8h
+	WORD $0x4e60292f // saddlp v15.4s, v9.8h
 	VDUP V26.S[2], V16.S4
 	VDUP V26.S[3], V17.S4
 	WORD $0x0e30c088 // smull v8.8h, v4.8b, v16.8b
@@ -2058,22 +2245,6 @@ TEXT ·gemmQ8_0NEON(SB), NOSPLIT, $0-88
 	VDUP R5, V31.S4
 	CBZ R2, done
 loop:
-	VEOR V0.B16, V0.B16, V0.B16
-	VEOR V1.B16, V1.B16, V1.B16
-	VEOR V2.B16, V2.B16, V2.B16
-	VEOR V3.B16, V3.B16, V3.B16
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
 	FLDPQ 16(R0), (F16, F17)
 	FLDPQ 48(R0), (F18, F19)
 	FLDPQ 64(R1), (F22, F23)
@@ -2083,56 +2254,56 @@ loop:
 	WORD $0x4e34c219 // smull2 v25.8h, v16.16b, v20.16b
 	WORD $0x0e358258 // smlal v24.8h, v18.8b, v21.8b
 	WORD $0x4e358259 // smlal2 v25.8h, v18.16b, v21.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
+	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e34c23a // smull v26.8h, v17.8b, v20.8b
 	WORD $0x4e34c23b // smull2 v27.8h, v17.16b, v20.16b
 	WORD $0x0e35827a // smlal v26.8h, v19.8b, v21.8b
 	WORD $0x4e35827b // smlal2 v27.8h, v19.16b, v21.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x4e602b42 // saddlp v2.4s, v26.8h
+	WORD $0x4e602b63 // saddlp v3.4s, v27.8h
 	VDUP V22.S[1], V20.S4
 	VDUP V23.S[1], V21.S4
 	WORD $0x0e34c218 // smull v24.8h, v16.8b, v20.8b
 	WORD $0x4e34c219 // smull2 v25.8h, v16.16b, v20.16b
 	WORD $0x0e358258 // smlal v24.8h, v18.8b, v21.8b
 	WORD $0x4e358259 // smlal2 v25.8h, v18.16b, v21.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
+	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e34c23a // smull v26.8h, v17.8b, v20.8b
 	WORD $0x4e34c23b // smull2 v27.8h, v17.16b, v20.16b
 	WORD $0x0e35827a // smlal v26.8h, v19.8b, v21.8b
 	WORD $0x4e35827b // smlal2 v27.8h, v19.16b, v21.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4e602b46 // saddlp v6.4s, v26.8h
+	WORD $0x4e602b67 // saddlp v7.4s, v27.8h
 	VDUP V22.S[2], V20.S4
 	VDUP V23.S[2], V21.S4
 	WORD $0x0e34c218 // smull v24.8h, v16.8b, v20.8b
 	WORD $0x4e34c219 // smull2 v25.8h, v16.16b, v20.16b
 	WORD $0x0e358258 // smlal v24.8h, v18.8b, v21.8b
 	WORD $0x4e358259 // smlal2 v25.8h, v18.16b, v21.16b
-	WORD $0x4e606b08 // sadalp v8.4s, v24.8h
-	WORD $0x4e606b29 // sadalp v9.4s, v25.8h
+	WORD $0x4e602b08 // saddlp v8.4s, v24.8h
+	WORD $0x4e602b29 // saddlp v9.4s, v25.8h
 	WORD $0x0e34c23a // smull v26.8h, v17.8b, v20.8b
 	WORD $0x4e34c23b // smull2 v27.8h, v17.16b, v20.16b
 	WORD $0x0e35827a // smlal v26.8h, v19.8b, v21.8b
 	WORD $0x4e35827b // smlal2 v27.8h, v19.16b, v21.16b
-	WORD $0x4e606b4a // sadalp v10.4s, v26.8h
-	WORD $0x4e606b6b // sadalp v11.4s, v27.8h
+	WORD $0x4e602b4a // saddlp v10.4s, v26.8h
+	WORD $0x4e602b6b // saddlp v11.4s, v27.8h
 	VDUP V22.S[3], V20.S4
 	VDUP V23.S[3], V21.S4
 	WORD $0x0e34c218 // smull v24.8h, v16.8b, v20.8b
 	WORD $0x4e34c219 // smull2 v25.8h, v16.16b, v20.16b
 	WORD $0x0e358258 // smlal v24.8h, v18.8b, v21.8b
 	WORD $0x4e358259 // smlal2 v25.8h, v18.16b, v21.16b
-	WORD $0x4e606b0c // sadalp v12.4s, v24.8h
-	WORD $0x4e606b2d // sadalp v13.4s, v25.8h
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	WORD $0x0e34c23a // smull v26.8h, v17.8b, v20.8b
 	WORD $0x4e34c23b // smull2 v27.8h, v17.16b, v20.16b
 	WORD $0x0e35827a // smlal v26.8h, v19.8b, v21.8b
 	WORD $0x4e35827b // smlal2 v27.8h, v19.16b, v21.16b
-	WORD $0x4e606b4e // sadalp v14.4s, v26.8h
-	WORD $0x4e606b6f // sadalp v15.4s, v27.8h
+	WORD $0x4e602b4e // saddlp v14.4s, v26.8h
+	WORD $0x4e602b6f // saddlp v15.4s, v27.8h
 	FLDPQ 80(R0), (F16, F17)
 	FLDPQ 112(R0), (F18, F19)
 	FLDPQ 96(R1), (F22, F23)
@@ -2672,146 +2843,265 @@ TEXT ·gemmQ8_0I8MM(SB), NOSPLIT, $0-88
 	MOVW $0x4B400000, R5
 	VDUP R5, V31.S4
 	MOVD R3, R6
-	FLDPQ (R6), (F16, F17)
+	FLDPQ (R6), (F24, F25)
 	ADD R4, R6
-	FLDPQ (R6), (F18, F19)
+	FLDPQ (R6), (F26, F27)
 	ADD R4, R6
-	VZIP1 V18.S4, V16.S4, V8.S4
-	VZIP2 V18.S4, V16.S4, V10.S4
-	VZIP1 V19.S4, V17.S4, V12.S4
-	VZIP2 V19.S4, V17.S4, V14.S4
-	FLDPQ (R6), (F16, F17)
+	VZIP1 V26.S4, V24.S4, V8.S4
+	VZIP2 V26.S4, V24.S4, V12.S4
+	VZIP1 V27.S4, V25.S4, V16.S4
+	VZIP2 V27.S4, V25.S4, V20.S4
+	FLDPQ (R6), (F24, F25)
 	ADD R4, R6
-	FLDPQ (R6), (F18, F19)
+	FLDPQ (R6), (F26, F27)
 	ADD R4, R6
-	VZIP1 V18.S4, V16.S4, V9.S4
-	VZIP2 V18.S4, V16.S4, V11.S4
-	VZIP1 V19.S4, V17.S4, V13.S4
-	VZIP2 V19.S4, V17.S4, V15.S4
+	VZIP1 V26.S4, V24.S4, V9.S4
+	VZIP2 V26.S4, V24.S4, V13.S4
+	VZIP1 V27.S4, V25.S4, V17.S4
+	VZIP2 V27.S4, V25.S4, V21.S4
+	FLDPQ (R6), (F24, F25)
+	ADD R4, R6
+	FLDPQ (R6), (F26, F27)
+	ADD R4, R6
+	VZIP1 V26.S4, V24.S4, V10.S4
+	VZIP2 V26.S4, V24.S4, V14.S4
+	VZIP1 V27.S4, V25.S4, V18.S4
+	VZIP2 V27.S4, V25.S4, V22.S4
+	FLDPQ (R6), (F24, F25)
+	ADD R4, R6
+	FLDPQ (R6), (F26, F27)
+	VZIP1 V26.S4, V24.S4, V11.S4
+	VZIP2 V26.S4, V24.S4, V15.S4
+	VZIP1 V27.S4, V25.S4, V19.S4
+	VZIP2 V27.S4, V25.S4, V23.S4
 	CBZ R2, done
 loop:
+	// rows 0-3
 	VORR V31.B16, V31.B16, V0.B16
 	VORR V31.B16, V31.B16, V1.B16
-	VORR V31.B16, V31.B16, V2.B16
-	VORR V31.B16, V31.B16, V3.B16
 	VORR V31.B16, V31.B16, V4.B16
 	VORR V31.B16, V31.B16, V5.B16
+	VORR V31.B16, V31.B16, V2.B16
+	VORR V31.B16, V31.B16, V3.B16
 	VORR V31.B16, V31.B16, V6.B16
 	VORR V31.B16, V31.B16, V7.B16
-	FLDPQ 16(R0), (F16, F17)
-	FLDPQ 48(R0), (F18, F19)
-	FLDPQ 64(R1), (F22, F23)
-	VZIP1 V18.S4, V16.S4, V20.S4
-	VZIP2 V18.S4, V16.S4, V21.S4
-	VZIP1 V19.S4, V17.S4, V26.S4
-	VZIP2 V19.S4, V17.S4, V27.S4
-	WORD $0x4e96a680 // smmla v0.4s, v20.16b, v22.16b
-	WORD $0x4e97a681 // smmla v1.4s, v20.16b, v23.16b
-	WORD $0x4e96a6a2 // smmla v2.4s, v21.16b, v22.16b
-	WORD $0x4e97a6a3 // smmla v3.4s, v21.16b, v23.16b
-	WORD $0x4e96a744 // smmla v4.4s, v26.16b, v22.16b
-	WORD $0x4e97a745 // smmla v5.4s, v26.16b, v23.16b
-	WORD $0x4e96a766 // smmla v6.4s, v27.16b, v22.16b
-	WORD $0x4e97a767 // smmla v7.4s, v27.16b, v23.16b
-	FLDPQ 80(R0), (F16, F17)
-	FLDPQ 112(R0), (F18, F19)
-	FLDPQ 96(R1), (F22, F23)
-	VZIP1 V18.S4, V16.S4, V20.S4
-	VZIP2 V18.S4, V16.S4, V21.S4
-	VZIP1 V19.S4, V17.S4, V26.S4
-	VZIP2 V19.S4, V17.S4, V27.S4
-	WORD $0x4e96a680 // smmla v0.4s, v20.16b, v22.16b
-	WORD $0x4e97a681 // smmla v1.4s, v20.16b, v23.16b
-	WORD $0x4e96a6a2 // smmla v2.4s, v21.16b, v22.16b
-	WORD $0x4e97a6a3 // smmla v3.4s, v21.16b, v23.16b
-	WORD $0x4e96a744 // smmla v4.4s, v26.16b, v22.16b
-	WORD $0x4e97a745 // smmla v5.4s, v26.16b, v23.16b
-	WORD $0x4e96a766 // smmla v6.4s, v27.16b, v22.16b
-	WORD $0x4e97a767 // smmla v7.4s, v27.16b, v23.16b
-	FLDPQ 144(R0), (F16, F17)
-	FLDPQ 176(R0), (F18, F19)
-	FLDPQ 128(R1), (F22, F23)
-	VZIP1 V18.S4, V16.S4, V20.S4
-	VZIP2 V18.S4, V16.S4, V21.S4
-	VZIP1 V19.S4, V17.S4, V26.S4
-	VZIP2 V19.S4, V17.S4, V27.S4
-	WORD $0x4e96a680 // smmla v0.4s, v20.16b, v22.16b
-	WORD $0x4e97a681 // smmla v1.4s, v20.16b, v23.16b
-	WORD $0x4e96a6a2 // smmla v2.4s, v21.16b, v22.16b
-	WORD $0x4e97a6a3 // smmla v3.4s, v21.16b, v23.16b
-	WORD $0x4e96a744 // smmla v4.4s, v26.16b, v22.16b
-	WORD $0x4e97a745 // smmla v5.4s, v26.16b, v23.16b
-	WORD $0x4e96a766 // smmla v6.4s, v27.16b, v22.16b
-	WORD $0x4e97a767 // smmla v7.4s, v27.16b, v23.16b
-	FLDPQ 208(R0), (F16, F17)
-	FLDPQ 240(R0), (F18, F19)
-	FLDPQ 160(R1), (F22, F23)
-	VZIP1 V18.S4, V16.S4, V20.S4
-	VZIP2 V18.S4, V16.S4, V21.S4
-	VZIP1 V19.S4, V17.S4, V26.S4
-	VZIP2 V19.S4, V17.S4, V27.S4
-	WORD $0x4e96a680 // smmla v0.4s, v20.16b, v22.16b
-	WORD $0x4e97a681 // smmla v1.4s, v20.16b, v23.16b
-	WORD $0x4e96a6a2 // smmla v2.4s, v21.16b, v22.16b
-	WORD $0x4e97a6a3 // smmla v3.4s, v21.16b, v23.16b
-	WORD $0x4e96a744 // smmla v4.4s, v26.16b, v22.16b
-	WORD $0x4e97a745 // smmla v5.4s, v26.16b, v23.16b
-	WORD $0x4e96a766 // smmla v6.4s, v27.16b, v22.16b
-	WORD $0x4e97a767 // smmla v7.4s, v27.16b, v23.16b
-	FMOVQ 0(R0), F26
-	FMOVQ 0(R1), F24
-	VDUP V24.D[1], V25.D2
-	VDUP V24.D[0], V24.D2
-	WORD $0x4e217b5b // fcvtl2 v27.4s, v26.8h
-	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	VZIP1 V26.S4, V26.S4, V16.S4
-	VZIP2 V26.S4, V26.S4, V17.S4
-	VZIP1 V27.S4, V27.S4, V18.S4
-	VZIP2 V27.S4, V27.S4, V19.S4
+	FMOVQ 16(R0), F24
+	FMOVQ 48(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	FLDPQ 192(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 224(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVQ 80(R0), F24
+	FMOVQ 112(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	FLDPQ 256(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 288(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVQ 144(R0), F24
+	FMOVQ 176(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	FLDPQ 320(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 352(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVQ 208(R0), F24
+	FMOVQ 240(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	FLDPQ 384(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 416(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVD 0(R0), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	FLDPQ 0(R1), (F28, F29)
 	WORD $0x4ebfd400 // fsub v0.4s, v0.4s, v31.4s
-	WORD $0x6e38de1c // fmul v28.4s, v16.4s, v24.4s
-	VFMLA V0.S4, V28.S4, V8.S4
-	WORD $0x4ebfd421 // fsub v1.4s, v1.4s, v31.4s
-	WORD $0x6e39de1d // fmul v29.4s, v16.4s, v25.4s
-	VFMLA V1.S4, V29.S4, V9.S4
-	WORD $0x4ebfd442 // fsub v2.4s, v2.4s, v31.4s
-	WORD $0x6e38de3c // fmul v28.4s, v17.4s, v24.4s
-	VFMLA V2.S4, V28.S4, V10.S4
-	WORD $0x4ebfd463 // fsub v3.4s, v3.4s, v31.4s
-	WORD $0x6e39de3d // fmul v29.4s, v17.4s, v25.4s
-	VFMLA V3.S4, V29.S4, V11.S4
+	WORD $0x6e3cdf38 // fmul v24.4s, v25.4s, v28.4s
+	VFMLA V0.S4, V24.S4, V8.S4
 	WORD $0x4ebfd484 // fsub v4.4s, v4.4s, v31.4s
-	WORD $0x6e38de5c // fmul v28.4s, v18.4s, v24.4s
-	VFMLA V4.S4, V28.S4, V12.S4
+	WORD $0x6e3cdf5b // fmul v27.4s, v26.4s, v28.4s
+	VFMLA V4.S4, V27.S4, V12.S4
+	WORD $0x4ebfd421 // fsub v1.4s, v1.4s, v31.4s
+	WORD $0x6e3ddf38 // fmul v24.4s, v25.4s, v29.4s
+	VFMLA V1.S4, V24.S4, V9.S4
 	WORD $0x4ebfd4a5 // fsub v5.4s, v5.4s, v31.4s
-	WORD $0x6e39de5d // fmul v29.4s, v18.4s, v25.4s
-	VFMLA V5.S4, V29.S4, V13.S4
+	WORD $0x6e3ddf5b // fmul v27.4s, v26.4s, v29.4s
+	VFMLA V5.S4, V27.S4, V13.S4
+	FLDPQ 32(R1), (F28, F29)
+	WORD $0x4ebfd442 // fsub v2.4s, v2.4s, v31.4s
+	WORD $0x6e3cdf38 // fmul v24.4s, v25.4s, v28.4s
+	VFMLA V2.S4, V24.S4, V10.S4
 	WORD $0x4ebfd4c6 // fsub v6.4s, v6.4s, v31.4s
-	WORD $0x6e38de7c // fmul v28.4s, v19.4s, v24.4s
-	VFMLA V6.S4, V28.S4, V14.S4
+	WORD $0x6e3cdf5b // fmul v27.4s, v26.4s, v28.4s
+	VFMLA V6.S4, V27.S4, V14.S4
+	WORD $0x4ebfd463 // fsub v3.4s, v3.4s, v31.4s
+	WORD $0x6e3ddf38 // fmul v24.4s, v25.4s, v29.4s
+	VFMLA V3.S4, V24.S4, V11.S4
 	WORD $0x4ebfd4e7 // fsub v7.4s, v7.4s, v31.4s
-	WORD $0x6e39de7d // fmul v29.4s, v19.4s, v25.4s
-	VFMLA V7.S4, V29.S4, V15.S4
+	WORD $0x6e3ddf5b // fmul v27.4s, v26.4s, v29.4s
+	VFMLA V7.S4, V27.S4, V15.S4
+	// rows 4-7
+	VORR V31.B16, V31.B16, V0.B16
+	VORR V31.B16, V31.B16, V1.B16
+	VORR V31.B16, V31.B16, V4.B16
+	VORR V31.B16, V31.B16, V5.B16
+	VORR V31.B16, V31.B16, V2.B16
+	VORR V31.B16, V31.B16, V3.B16
+	VORR V31.B16, V31.B16, V6.B16
+	VORR V31.B16, V31.B16, V7.B16
+	FMOVQ 32(R0), F24
+	FMOVQ 64(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	FLDPQ 192(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 224(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVQ 96(R0), F24
+	FMOVQ 128(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	FLDPQ 256(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 288(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVQ 160(R0), F24
+	FMOVQ 192(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	FLDPQ 320(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 352(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVQ 224(R0), F24
+	FMOVQ 256(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	FLDPQ 384(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 416(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVD 8(R0), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	FLDPQ 0(R1), (F28, F29)
+	WORD $0x4ebfd400 // fsub v0.4s, v0.4s, v31.4s
+	WORD $0x6e3cdf38 // fmul v24.4s, v25.4s, v28.4s
+	VFMLA V0.S4, V24.S4, V16.S4
+	WORD $0x4ebfd484 // fsub v4.4s, v4.4s, v31.4s
+	WORD $0x6e3cdf5b // fmul v27.4s, v26.4s, v28.4s
+	VFMLA V4.S4, V27.S4, V20.S4
+	WORD $0x4ebfd421 // fsub v1.4s, v1.4s, v31.4s
+	WORD $0x6e3ddf38 // fmul v24.4s, v25.4s, v29.4s
+	VFMLA V1.S4, V24.S4, V17.S4
+	WORD $0x4ebfd4a5 // fsub v5.4s, v5.4s, v31.4s
+	WORD $0x6e3ddf5b // fmul v27.4s, v26.4s, v29.4s
+	VFMLA V5.S4, V27.S4, V21.S4
+	FLDPQ 32(R1), (F28, F29)
+	WORD $0x4ebfd442 // fsub v2.4s, v2.4s, v31.4s
+	WORD $0x6e3cdf38 // fmul v24.4s, v25.4s, v28.4s
+	VFMLA V2.S4, V24.S4, V18.S4
+	WORD $0x4ebfd4c6 // fsub v6.4s, v6.4s, v31.4s
+	WORD $0x6e3cdf5b // fmul v27.4s, v26.4s, v28.4s
+	VFMLA V6.S4, V27.S4, V22.S4
+	WORD $0x4ebfd463 // fsub v3.4s, v3.4s, v31.4s
+	WORD $0x6e3ddf38 // fmul v24.4s, v25.4s, v29.4s
+	VFMLA V3.S4, V24.S4, V19.S4
+	WORD $0x4ebfd4e7 // fsub v7.4s, v7.4s, v31.4s
+	WORD $0x6e3ddf5b // fmul v27.4s, v26.4s, v29.4s
+	VFMLA V7.S4, V27.S4, V23.S4
 	ADD $272, R0
-	ADD $192, R1
+	ADD $448, R1
 	SUB $1, R2
 	CBNZ R2, loop
 done:
-	VUZP1 V10.S4, V8.S4, V0.S4
-	VUZP2 V10.S4, V8.S4, V2.S4
-	VUZP1 V14.S4, V12.S4, V1.S4
-	VUZP2 V14.S4, V12.S4, V3.S4
-	FSTPQ (F0, F1), (R3)
+	VUZP1 V12.S4, V8.S4, V24.S4
+	VUZP1 V20.S4, V16.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
 	ADD R4, R3
-	FSTPQ (F2, F3), (R3)
+	VUZP2 V12.S4, V8.S4, V24.S4
+	VUZP2 V20.S4, V16.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
 	ADD R4, R3
-	VUZP1 V11.S4, V9.S4, V0.S4
-	VUZP2 V11.S4, V9.S4, V2.S4
-	VUZP1 V15.S4, V13.S4, V1.S4
-	VUZP2 V15.S4, V13.S4, V3.S4
-	FSTPQ (F0, F1), (R3)
+	VUZP1 V13.S4, V9.S4, V24.S4
+	VUZP1 V21.S4, V17.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
 	ADD R4, R3
-	FSTPQ (F2, F3), (R3)
+	VUZP2 V13.S4, V9.S4, V24.S4
+	VUZP2 V21.S4, V17.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
+	ADD R4, R3
+	VUZP1 V14.S4, V10.S4, V24.S4
+	VUZP1 V22.S4, V18.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
+	ADD R4, R3
+	VUZP2 V14.S4, V10.S4, V24.S4
+	VUZP2 V22.S4, V18.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
+	ADD R4, R3
+	VUZP1 V15.S4, V11.S4, V24.S4
+	VUZP1 V23.S4, V19.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
+	ADD R4, R3
+	VUZP2 V15.S4, V11.S4, V24.S4
+	VUZP2 V23.S4, V19.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
 	RET
 
 // func gemvQ8_1NEON(w []byte, a []activation, out []float32)
@@ -2832,10 +3122,6 @@ loop:
 	PRFM 2496(R0), PLDL1KEEP
 	FLDPQ.P 32(R0), (F22, F18)
 	VLD1.P 48(R1), [V25.B16, V26.B16, V27.B16]
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
 	VLD1.P 64(R0), [V0.B16, V1.B16, V2.B16, V3.B16]
 	VLD1.P 64(R0), [V4.B16, V5.B16, V6.B16, V7.B16]
 	VDUP V26.S[0], V16.S4
@@ -2844,14 +3130,14 @@ loop:
 	WORD $0x4e30c009 // smull2 v9.8h, v0.16b, v16.16b
 	WORD $0x0e318048 // smlal v8.8h, v2.8b, v17.8b
 	WORD $0x4e318049 // smlal2 v9.8h, v2.16b, v17.16b
-	WORD $0x4e60690c // sadalp v12.4s, v8.8h
-	WORD $0x4e60692d // sadalp v13.4s, v9.8h
+	WORD $0x4e60290c // saddlp v12.4s, v8.8h
+	WORD $0x4e60292d // saddlp v13.4s, v9.8h
 	WORD $0x0e30c028 // smull v8.8h, v1.8b, v16.8b
 	WORD $0x4e30c029 // smull2 v9.8h, v1.16b, v16.16b
 	WORD $0x0e318068 // smlal v8.8h, v3.8b, v17.8b
 	WORD $0x4e318069 // smlal2 v9.8h, v3.16b, v17.16b
-	WORD $0x4e60690e // sadalp v14.4s, v8.8h
-	WORD $0x4e60692f // sadalp v15.4s, v9.8h
+	WORD $0x4e60290e // saddlp v14.4s, v8.8h
+	WORD $0x4e60292f // saddlp v15.4s, v9.8h
 	VDUP V26.S[2], V16.S4
 	VDUP V26.S[3], V17.S4
 	WORD $0x0e30c088 // smull v8.8h, v4.8b, v16.8b
@@ -2989,22 +3275,6 @@ TEXT ·gemmQ8_1NEON(SB), NOSPLIT, $0-88
 	VDUP R5, V31.S4
 	CBZ R2, done
 loop:
-	VEOR V0.B16, V0.B16, V0.B16
-	VEOR V1.B16, V1.B16, V1.B16
-	VEOR V2.B16, V2.B16, V2.B16
-	VEOR V3.B16, V3.B16, V3.B16
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V15.B16, V15.B16, V15.B16
 	FLDPQ 32(R0), (F16, F17)
 	FLDPQ 64(R0), (F18, F19)
 	FLDPQ 64(R1), (F22, F23)
@@ -3014,56 +3284,56 @@ loop:
 	WORD $0x4e34c219 // smull2 v25.8h, v16.16b, v20.16b
 	WORD $0x0e358258 // smlal v24.8h, v18.8b, v21.8b
 	WORD $0x4e358259 // smlal2 v25.8h, v18.16b, v21.16b
-	WORD $0x4e606b00 // sadalp v0.4s, v24.8h
-	WORD $0x4e606b21 // sadalp v1.4s, v25.8h
+	WORD $0x4e602b00 // saddlp v0.4s, v24.8h
+	WORD $0x4e602b21 // saddlp v1.4s, v25.8h
 	WORD $0x0e34c23a // smull v26.8h, v17.8b, v20.8b
 	WORD $0x4e34c23b // smull2 v27.8h, v17.16b, v20.16b
 	WORD $0x0e35827a // smlal v26.8h, v19.8b, v21.8b
 	WORD $0x4e35827b // smlal2 v27.8h, v19.16b, v21.16b
-	WORD $0x4e606b42 // sadalp v2.4s, v26.8h
-	WORD $0x4e606b63 // sadalp v3.4s, v27.8h
+	WORD $0x4e602b42 // saddlp v2.4s, v26.8h
+	WORD $0x4e602b63 // saddlp v3.4s, v27.8h
 	VDUP V22.S[1], V20.S4
 	VDUP V23.S[1], V21.S4
 	WORD $0x0e34c218 // smull v24.8h, v16.8b, v20.8b
 	WORD $0x4e34c219 // smull2 v25.8h, v16.16b, v20.16b
 	WORD $0x0e358258 // smlal v24.8h, v18.8b, v21.8b
 	WORD $0x4e358259 // smlal2 v25.8h, v18.16b, v21.16b
-	WORD $0x4e606b04 // sadalp v4.4s, v24.8h
-	WORD $0x4e606b25 // sadalp v5.4s, v25.8h
+	WORD $0x4e602b04 // saddlp v4.4s, v24.8h
+	WORD $0x4e602b25 // saddlp v5.4s, v25.8h
 	WORD $0x0e34c23a // smull v26.8h, v17.8b, v20.8b
 	WORD $0x4e34c23b // smull2 v27.8h, v17.16b, v20.16b
 	WORD $0x0e35827a // smlal v26.8h, v19.8b, v21.8b
 	WORD $0x4e35827b // smlal2 v27.8h, v19.16b, v21.16b
-	WORD $0x4e606b46 // sadalp v6.4s, v26.8h
-	WORD $0x4e606b67 // sadalp v7.4s, v27.8h
+	WORD $0x4e602b46 // saddlp v6.4s, v26.8h
+	WORD $0x4e602b67 // saddlp v7.4s, v27.8h
 	VDUP V22.S[2], V20.S4
 	VDUP V23.S[2], V21.S4
 	WORD $0x0e34c218 // smull v24.8h, v16.8b, v20.8b
 	WORD $0x4e34c219 // smull2 v25.8h, v16.16b, v20.16b
 	WORD $0x0e358258 // smlal v24.8h, v18.8b, v21.8b
 	WORD $0x4e358259 // smlal2 v25.8h, v18.16b, v21.16b
-	WORD $0x4e606b08 // sadalp v8.4s, v24.8h
-	WORD $0x4e606b29 // sadalp v9.4s, v25.8h
+	WORD $0x4e602b08 // saddlp v8.4s, v24.8h
+	WORD $0x4e602b29 // saddlp v9.4s, v25.8h
 	WORD $0x0e34c23a // smull v26.8h, v17.8b, v20.8b
 	WORD $0x4e34c23b // smull2 v27.8h, v17.16b, v20.16b
 	WORD $0x0e35827a // smlal v26.8h, v19.8b, v21.8b
 	WORD $0x4e35827b // smlal2 v27.8h, v19.16b, v21.16b
-	WORD $0x4e606b4a // sadalp v10.4s, v26.8h
-	WORD $0x4e606b6b // sadalp v11.4s, v27.8h
+	WORD $0x4e602b4a // saddlp v10.4s, v26.8h
+	WORD $0x4e602b6b // saddlp v11.4s, v27.8h
 	VDUP V22.S[3], V20.S4
 	VDUP V23.S[3], V21.S4
 	WORD $0x0e34c218 // smull v24.8h, v16.8b, v20.8b
 	WORD $0x4e34c219 // smull2 v25.8h, v16.16b, v20.16b
 	WORD $0x0e358258 // smlal v24.8h, v18.8b, v21.8b
 	WORD $0x4e358259 // smlal2 v25.8h, v18.16b, v21.16b
-	WORD $0x4e606b0c // sadalp v12.4s, v24.8h
-	WORD $0x4e606b2d // sadalp v13.4s, v25.8h
+	WORD $0x4e602b0c // saddlp v12.4s, v24.8h
+	WORD $0x4e602b2d // saddlp v13.4s, v25.8h
 	WORD $0x0e34c23a // smull v26.8h, v17.8b, v20.8b
 	WORD $0x4e34c23b // smull2 v27.8h, v17.16b, v20.16b
 	WORD $0x0e35827a // smlal v26.8h, v19.8b, v21.8b
 	WORD $0x4e35827b // smlal2 v27.8h, v19.16b, v21.16b
-	WORD $0x4e606b4e // sadalp v14.4s, v26.8h
-	WORD $0x4e606b6f // sadalp v15.4s, v27.8h
+	WORD $0x4e602b4e // saddlp v14.4s, v26.8h
+	WORD $0x4e602b6f // saddlp v15.4s, v27.8h
 	FLDPQ 96(R0), (F16, F17)
 	FLDPQ 128(R0), (F18, F19)
 	FLDPQ 96(R1), (F22, F23)
@@ -3637,162 +3907,291 @@ TEXT ·gemmQ8_1I8MM(SB), NOSPLIT, $0-88
 	MOVW $0x4B400000, R5
 	VDUP R5, V31.S4
 	MOVD R3, R6
-	FLDPQ (R6), (F16, F17)
+	FLDPQ (R6), (F24, F25)
 	ADD R4, R6
-	FLDPQ (R6), (F18, F19)
+	FLDPQ (R6), (F26, F27)
 	ADD R4, R6
-	VZIP1 V18.S4, V16.S4, V8.S4
-	VZIP2 V18.S4, V16.S4, V10.S4
-	VZIP1 V19.S4, V17.S4, V12.S4
-	VZIP2 V19.S4, V17.S4, V14.S4
-	FLDPQ (R6), (F16, F17)
+	VZIP1 V26.S4, V24.S4, V8.S4
+	VZIP2 V26.S4, V24.S4, V12.S4
+	VZIP1 V27.S4, V25.S4, V16.S4
+	VZIP2 V27.S4, V25.S4, V20.S4
+	FLDPQ (R6), (F24, F25)
 	ADD R4, R6
-	FLDPQ (R6), (F18, F19)
+	FLDPQ (R6), (F26, F27)
 	ADD R4, R6
-	VZIP1 V18.S4, V16.S4, V9.S4
-	VZIP2 V18.S4, V16.S4, V11.S4
-	VZIP1 V19.S4, V17.S4, V13.S4
-	VZIP2 V19.S4, V17.S4, V15.S4
+	VZIP1 V26.S4, V24.S4, V9.S4
+	VZIP2 V26.S4, V24.S4, V13.S4
+	VZIP1 V27.S4, V25.S4, V17.S4
+	VZIP2 V27.S4, V25.S4, V21.S4
+	FLDPQ (R6), (F24, F25)
+	ADD R4, R6
+	FLDPQ (R6), (F26, F27)
+	ADD R4, R6
+	VZIP1 V26.S4, V24.S4, V10.S4
+	VZIP2 V26.S4, V24.S4, V14.S4
+	VZIP1 V27.S4, V25.S4, V18.S4
+	VZIP2 V27.S4, V25.S4, V22.S4
+	FLDPQ (R6), (F24, F25)
+	ADD R4, R6
+	FLDPQ (R6), (F26, F27)
+	VZIP1 V26.S4, V24.S4, V11.S4
+	VZIP2 V26.S4, V24.S4, V15.S4
+	VZIP1 V27.S4, V25.S4, V19.S4
+	VZIP2 V27.S4, V25.S4, V23.S4
 	CBZ R2, done
 loop:
+	// rows 0-3
 	VORR V31.B16, V31.B16, V0.B16
 	VORR V31.B16, V31.B16, V1.B16
-	VORR V31.B16, V31.B16, V2.B16
-	VORR V31.B16, V31.B16, V3.B16
 	VORR V31.B16, V31.B16, V4.B16
 	VORR V31.B16, V31.B16, V5.B16
+	VORR V31.B16, V31.B16, V2.B16
+	VORR V31.B16, V31.B16, V3.B16
 	VORR V31.B16, V31.B16, V6.B16
 	VORR V31.B16, V31.B16, V7.B16
-	FLDPQ 32(R0), (F16, F17)
-	FLDPQ 64(R0), (F18, F19)
-	FLDPQ 64(R1), (F22, F23)
-	VZIP1 V18.S4, V16.S4, V20.S4
-	VZIP2 V18.S4, V16.S4, V21.S4
-	VZIP1 V19.S4, V17.S4, V26.S4
-	VZIP2 V19.S4, V17.S4, V27.S4
-	WORD $0x4e96a680 // smmla v0.4s, v20.16b, v22.16b
-	WORD $0x4e97a681 // smmla v1.4s, v20.16b, v23.16b
-	WORD $0x4e96a6a2 // smmla v2.4s, v21.16b, v22.16b
-	WORD $0x4e97a6a3 // smmla v3.4s, v21.16b, v23.16b
-	WORD $0x4e96a744 // smmla v4.4s, v26.16b, v22.16b
-	WORD $0x4e97a745 // smmla v5.4s, v26.16b, v23.16b
-	WORD $0x4e96a766 // smmla v6.4s, v27.16b, v22.16b
-	WORD $0x4e97a767 // smmla v7.4s, v27.16b, v23.16b
-	FLDPQ 96(R0), (F16, F17)
-	FLDPQ 128(R0), (F18, F19)
-	FLDPQ 96(R1), (F22, F23)
-	VZIP1 V18.S4, V16.S4, V20.S4
-	VZIP2 V18.S4, V16.S4, V21.S4
-	VZIP1 V19.S4, V17.S4, V26.S4
-	VZIP2 V19.S4, V17.S4, V27.S4
-	WORD $0x4e96a680 // smmla v0.4s, v20.16b, v22.16b
-	WORD $0x4e97a681 // smmla v1.4s, v20.16b, v23.16b
-	WORD $0x4e96a6a2 // smmla v2.4s, v21.16b, v22.16b
-	WORD $0x4e97a6a3 // smmla v3.4s, v21.16b, v23.16b
-	WORD $0x4e96a744 // smmla v4.4s, v26.16b, v22.16b
-	WORD $0x4e97a745 // smmla v5.4s, v26.16b, v23.16b
-	WORD $0x4e96a766 // smmla v6.4s, v27.16b, v22.16b
-	WORD $0x4e97a767 // smmla v7.4s, v27.16b, v23.16b
-	FLDPQ 160(R0), (F16, F17)
-	FLDPQ 192(R0), (F18, F19)
-	FLDPQ 128(R1), (F22, F23)
-	VZIP1 V18.S4, V16.S4, V20.S4
-	VZIP2 V18.S4, V16.S4, V21.S4
-	VZIP1 V19.S4, V17.S4, V26.S4
-	VZIP2 V19.S4, V17.S4, V27.S4
-	WORD $0x4e96a680 // smmla v0.4s, v20.16b, v22.16b
-	WORD $0x4e97a681 // smmla v1.4s, v20.16b, v23.16b
-	WORD $0x4e96a6a2 // smmla v2.4s, v21.16b, v22.16b
-	WORD $0x4e97a6a3 // smmla v3.4s, v21.16b, v23.16b
-	WORD $0x4e96a744 // smmla v4.4s, v26.16b, v22.16b
-	WORD $0x4e97a745 // smmla v5.4s, v26.16b, v23.16b
-	WORD $0x4e96a766 // smmla v6.4s, v27.16b, v22.16b
-	WORD $0x4e97a767 // smmla v7.4s, v27.16b, v23.16b
-	FLDPQ 224(R0), (F16, F17)
-	FLDPQ 256(R0), (F18, F19)
-	FLDPQ 160(R1), (F22, F23)
-	VZIP1 V18.S4, V16.S4, V20.S4
-	VZIP2 V18.S4, V16.S4, V21.S4
-	VZIP1 V19.S4, V17.S4, V26.S4
-	VZIP2 V19.S4, V17.S4, V27.S4
-	WORD $0x4e96a680 // smmla v0.4s, v20.16b, v22.16b
-	WORD $0x4e97a681 // smmla v1.4s, v20.16b, v23.16b
-	WORD $0x4e96a6a2 // smmla v2.4s, v21.16b, v22.16b
-	WORD $0x4e97a6a3 // smmla v3.4s, v21.16b, v23.16b
-	WORD $0x4e96a744 // smmla v4.4s, v26.16b, v22.16b
-	WORD $0x4e97a745 // smmla v5.4s, v26.16b, v23.16b
-	WORD $0x4e96a766 // smmla v6.4s, v27.16b, v22.16b
-	WORD $0x4e97a767 // smmla v7.4s, v27.16b, v23.16b
-	FMOVQ 0(R0), F26
-	FMOVQ 0(R1), F24
-	VDUP V24.D[1], V25.D2
-	VDUP V24.D[0], V24.D2
-	WORD $0x4e217b5b // fcvtl2 v27.4s, v26.8h
-	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	VZIP1 V26.S4, V26.S4, V16.S4
-	VZIP2 V26.S4, V26.S4, V17.S4
-	VZIP1 V27.S4, V27.S4, V18.S4
-	VZIP2 V27.S4, V27.S4, V19.S4
+	FMOVQ 32(R0), F24
+	FMOVQ 64(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	FLDPQ 192(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 224(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVQ 96(R0), F24
+	FMOVQ 128(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	FLDPQ 256(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 288(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVQ 160(R0), F24
+	FMOVQ 192(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	FLDPQ 320(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 352(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVQ 224(R0), F24
+	FMOVQ 256(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	FLDPQ 384(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 416(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVD 0(R0), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	FLDPQ 0(R1), (F28, F29)
 	WORD $0x4ebfd400 // fsub v0.4s, v0.4s, v31.4s
-	WORD $0x6e38de1c // fmul v28.4s, v16.4s, v24.4s
-	VFMLA V0.S4, V28.S4, V8.S4
-	WORD $0x4ebfd421 // fsub v1.4s, v1.4s, v31.4s
-	WORD $0x6e39de1d // fmul v29.4s, v16.4s, v25.4s
-	VFMLA V1.S4, V29.S4, V9.S4
-	WORD $0x4ebfd442 // fsub v2.4s, v2.4s, v31.4s
-	WORD $0x6e38de3c // fmul v28.4s, v17.4s, v24.4s
-	VFMLA V2.S4, V28.S4, V10.S4
-	WORD $0x4ebfd463 // fsub v3.4s, v3.4s, v31.4s
-	WORD $0x6e39de3d // fmul v29.4s, v17.4s, v25.4s
-	VFMLA V3.S4, V29.S4, V11.S4
+	WORD $0x6e3cdf38 // fmul v24.4s, v25.4s, v28.4s
+	VFMLA V0.S4, V24.S4, V8.S4
 	WORD $0x4ebfd484 // fsub v4.4s, v4.4s, v31.4s
-	WORD $0x6e38de5c // fmul v28.4s, v18.4s, v24.4s
-	VFMLA V4.S4, V28.S4, V12.S4
+	WORD $0x6e3cdf5b // fmul v27.4s, v26.4s, v28.4s
+	VFMLA V4.S4, V27.S4, V12.S4
+	WORD $0x4ebfd421 // fsub v1.4s, v1.4s, v31.4s
+	WORD $0x6e3ddf38 // fmul v24.4s, v25.4s, v29.4s
+	VFMLA V1.S4, V24.S4, V9.S4
 	WORD $0x4ebfd4a5 // fsub v5.4s, v5.4s, v31.4s
-	WORD $0x6e39de5d // fmul v29.4s, v18.4s, v25.4s
-	VFMLA V5.S4, V29.S4, V13.S4
+	WORD $0x6e3ddf5b // fmul v27.4s, v26.4s, v29.4s
+	VFMLA V5.S4, V27.S4, V13.S4
+	FLDPQ 32(R1), (F28, F29)
+	WORD $0x4ebfd442 // fsub v2.4s, v2.4s, v31.4s
+	WORD $0x6e3cdf38 // fmul v24.4s, v25.4s, v28.4s
+	VFMLA V2.S4, V24.S4, V10.S4
 	WORD $0x4ebfd4c6 // fsub v6.4s, v6.4s, v31.4s
-	WORD $0x6e38de7c // fmul v28.4s, v19.4s, v24.4s
-	VFMLA V6.S4, V28.S4, V14.S4
+	WORD $0x6e3cdf5b // fmul v27.4s, v26.4s, v28.4s
+	VFMLA V6.S4, V27.S4, V14.S4
+	WORD $0x4ebfd463 // fsub v3.4s, v3.4s, v31.4s
+	WORD $0x6e3ddf38 // fmul v24.4s, v25.4s, v29.4s
+	VFMLA V3.S4, V24.S4, V11.S4
 	WORD $0x4ebfd4e7 // fsub v7.4s, v7.4s, v31.4s
-	WORD $0x6e39de7d // fmul v29.4s, v19.4s, v25.4s
-	VFMLA V7.S4, V29.S4, V15.S4
-	FMOVQ 16(R0), F26
-	FMOVQ 16(R1), F24
-	VDUP V24.D[1], V25.D2
-	VDUP V24.D[0], V24.D2
-	WORD $0x4e217b5b // fcvtl2 v27.4s, v26.8h
-	WORD $0x0e217b5a // fcvtl v26.4s, v26.4h
-	VZIP1 V26.S4, V26.S4, V16.S4
-	VZIP2 V26.S4, V26.S4, V17.S4
-	VZIP1 V27.S4, V27.S4, V18.S4
-	VZIP2 V27.S4, V27.S4, V19.S4
-	VFMLA V24.S4, V16.S4, V8.S4
-	VFMLA V25.S4, V16.S4, V9.S4
-	VFMLA V24.S4, V17.S4, V10.S4
-	VFMLA V25.S4, V17.S4, V11.S4
-	VFMLA V24.S4, V18.S4, V12.S4
-	VFMLA V25.S4, V18.S4, V13.S4
-	VFMLA V24.S4, V19.S4, V14.S4
-	VFMLA V25.S4, V19.S4, V15.S4
+	WORD $0x6e3ddf5b // fmul v27.4s, v26.4s, v29.4s
+	VFMLA V7.S4, V27.S4, V15.S4
+	FMOVD 16(R0), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	FLDPQ 64(R1), (F28, F29)
+	VFMLA V28.S4, V25.S4, V8.S4
+	VFMLA V28.S4, V26.S4, V12.S4
+	VFMLA V29.S4, V25.S4, V9.S4
+	VFMLA V29.S4, V26.S4, V13.S4
+	FLDPQ 96(R1), (F28, F29)
+	VFMLA V28.S4, V25.S4, V10.S4
+	VFMLA V28.S4, V26.S4, V14.S4
+	VFMLA V29.S4, V25.S4, V11.S4
+	VFMLA V29.S4, V26.S4, V15.S4
+	// rows 4-7
+	VORR V31.B16, V31.B16, V0.B16
+	VORR V31.B16, V31.B16, V1.B16
+	VORR V31.B16, V31.B16, V4.B16
+	VORR V31.B16, V31.B16, V5.B16
+	VORR V31.B16, V31.B16, V2.B16
+	VORR V31.B16, V31.B16, V3.B16
+	VORR V31.B16, V31.B16, V6.B16
+	VORR V31.B16, V31.B16, V7.B16
+	FMOVQ 48(R0), F24
+	FMOVQ 80(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	FLDPQ 192(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 224(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVQ 112(R0), F24
+	FMOVQ 144(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	FLDPQ 256(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 288(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVQ 176(R0), F24
+	FMOVQ 208(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	FLDPQ 320(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 352(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVQ 240(R0), F24
+	FMOVQ 272(R0), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	FLDPQ 384(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 416(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVD 8(R0), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	FLDPQ 0(R1), (F28, F29)
+	WORD $0x4ebfd400 // fsub v0.4s, v0.4s, v31.4s
+	WORD $0x6e3cdf38 // fmul v24.4s, v25.4s, v28.4s
+	VFMLA V0.S4, V24.S4, V16.S4
+	WORD $0x4ebfd484 // fsub v4.4s, v4.4s, v31.4s
+	WORD $0x6e3cdf5b // fmul v27.4s, v26.4s, v28.4s
+	VFMLA V4.S4, V27.S4, V20.S4
+	WORD $0x4ebfd421 // fsub v1.4s, v1.4s, v31.4s
+	WORD $0x6e3ddf38 // fmul v24.4s, v25.4s, v29.4s
+	VFMLA V1.S4, V24.S4, V17.S4
+	WORD $0x4ebfd4a5 // fsub v5.4s, v5.4s, v31.4s
+	WORD $0x6e3ddf5b // fmul v27.4s, v26.4s, v29.4s
+	VFMLA V5.S4, V27.S4, V21.S4
+	FLDPQ 32(R1), (F28, F29)
+	WORD $0x4ebfd442 // fsub v2.4s, v2.4s, v31.4s
+	WORD $0x6e3cdf38 // fmul v24.4s, v25.4s, v28.4s
+	VFMLA V2.S4, V24.S4, V18.S4
+	WORD $0x4ebfd4c6 // fsub v6.4s, v6.4s, v31.4s
+	WORD $0x6e3cdf5b // fmul v27.4s, v26.4s, v28.4s
+	VFMLA V6.S4, V27.S4, V22.S4
+	WORD $0x4ebfd463 // fsub v3.4s, v3.4s, v31.4s
+	WORD $0x6e3ddf38 // fmul v24.4s, v25.4s, v29.4s
+	VFMLA V3.S4, V24.S4, V19.S4
+	WORD $0x4ebfd4e7 // fsub v7.4s, v7.4s, v31.4s
+	WORD $0x6e3ddf5b // fmul v27.4s, v26.4s, v29.4s
+	VFMLA V7.S4, V27.S4, V23.S4
+	FMOVD 24(R0), F24
+	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	FLDPQ 64(R1), (F28, F29)
+	VFMLA V28.S4, V25.S4, V16.S4
+	VFMLA V28.S4, V26.S4, V20.S4
+	VFMLA V29.S4, V25.S4, V17.S4
+	VFMLA V29.S4, V26.S4, V21.S4
+	FLDPQ 96(R1), (F28, F29)
+	VFMLA V28.S4, V25.S4, V18.S4
+	VFMLA V28.S4, V26.S4, V22.S4
+	VFMLA V29.S4, V25.S4, V19.S4
+	VFMLA V29.S4, V26.S4, V23.S4
 	ADD $288, R0
-	ADD $192, R1
+	ADD $448, R1
 	SUB $1, R2
 	CBNZ R2, loop
 done:
-	VUZP1 V10.S4, V8.S4, V0.S4
-	VUZP2 V10.S4, V8.S4, V2.S4
-	VUZP1 V14.S4, V12.S4, V1.S4
-	VUZP2 V14.S4, V12.S4, V3.S4
-	FSTPQ (F0, F1), (R3)
+	VUZP1 V12.S4, V8.S4, V24.S4
+	VUZP1 V20.S4, V16.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
 	ADD R4, R3
-	FSTPQ (F2, F3), (R3)
+	VUZP2 V12.S4, V8.S4, V24.S4
+	VUZP2 V20.S4, V16.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
 	ADD R4, R3
-	VUZP1 V11.S4, V9.S4, V0.S4
-	VUZP2 V11.S4, V9.S4, V2.S4
-	VUZP1 V15.S4, V13.S4, V1.S4
-	VUZP2 V15.S4, V13.S4, V3.S4
-	FSTPQ (F0, F1), (R3)
+	VUZP1 V13.S4, V9.S4, V24.S4
+	VUZP1 V21.S4, V17.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
 	ADD R4, R3
-	FSTPQ (F2, F3), (R3)
+	VUZP2 V13.S4, V9.S4, V24.S4
+	VUZP2 V21.S4, V17.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
+	ADD R4, R3
+	VUZP1 V14.S4, V10.S4, V24.S4
+	VUZP1 V22.S4, V18.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
+	ADD R4, R3
+	VUZP2 V14.S4, V10.S4, V24.S4
+	VUZP2 V22.S4, V18.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
+	ADD R4, R3
+	VUZP1 V15.S4, V11.S4, V24.S4
+	VUZP1 V23.S4, V19.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
+	ADD R4, R3
+	VUZP2 V15.S4, V11.S4, V24.S4
+	VUZP2 V23.S4, V19.S4, V25.S4
+	FSTPQ (F24, F25), (R3)
 	RET

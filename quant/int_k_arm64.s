@@ -24,17 +24,13 @@ sub:
 	PRFM 2048(R7), PLDL1KEEP
 	PRFM 2112(R7), PLDL1KEEP
 	VLD1.P 48(R1), [V25.B16, V26.B16, V27.B16]
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
 	FMOVQ 0(R7), F0
 	VUSHR $4, V0.B16, V1.B16
 	VAND V30.B16, V0.B16, V0.B16
 	VDUP V26.S[0], V2.S4
 	VDUP V27.S[0], V3.S4
-	WORD $0x0e228004 // smlal v4.8h, v0.8b, v2.8b
-	WORD $0x4e228005 // smlal2 v5.8h, v0.16b, v2.16b
+	WORD $0x0e22c004 // smull v4.8h, v0.8b, v2.8b
+	WORD $0x4e22c005 // smull2 v5.8h, v0.16b, v2.16b
 	WORD $0x0e238024 // smlal v4.8h, v1.8b, v3.8b
 	WORD $0x4e238025 // smlal2 v5.8h, v1.16b, v3.16b
 	FMOVQ 32(R7), F0
@@ -69,8 +65,8 @@ sub:
 	VAND V30.B16, V0.B16, V0.B16
 	VDUP V26.S[0], V2.S4
 	VDUP V27.S[0], V3.S4
-	WORD $0x0e228006 // smlal v6.8h, v0.8b, v2.8b
-	WORD $0x4e228007 // smlal2 v7.8h, v0.16b, v2.16b
+	WORD $0x0e22c006 // smull v6.8h, v0.8b, v2.8b
+	WORD $0x4e22c007 // smull2 v7.8h, v0.16b, v2.16b
 	WORD $0x0e238026 // smlal v6.8h, v1.8b, v3.8b
 	WORD $0x4e238027 // smlal2 v7.8h, v1.16b, v3.16b
 	FMOVQ 48(R7), F0
@@ -250,6 +246,357 @@ sub:
 	CBNZ R2, loop
 done:
 	FSTPQ (F28, F29), (R3)
+	RET
+
+// func gemmQ4_KNEON(w, panel []byte, nb int, out []float32, ldo int)
+TEXT ·gemmQ4_KNEON(SB), NOSPLIT, $144-88
+	MOVD w_base+0(FP), R0
+	MOVD panel_base+24(FP), R1
+	MOVD nb+48(FP), R2
+	MOVD out_base+56(FP), R3
+	MOVD ldo+80(FP), R4
+	LSL $2, R4
+	VMOVI $15, V30.B16
+	LSR $3, R2
+	CBZ R2, done
+	MOVD RSP, R11
+	ADD $16, R11
+loop:
+	VEOR V16.B16, V16.B16, V16.B16
+	FSTPQ (F16, F16), 0(R11)
+	FSTPQ (F16, F16), 32(R11)
+	FSTPQ (F16, F16), 64(R11)
+	FSTPQ (F16, F16), 96(R11)
+	MOVD R1, R10
+	ADD $160, R0, R7
+	ADD $32, R0, R8
+	MOVD $8, R9
+sub0:
+	FLDPQ 0(R7), (F16, F17)
+	VUSHR $4, V16.B16, V25.B16
+	VAND V30.B16, V16.B16, V24.B16
+	VUSHR $4, V17.B16, V27.B16
+	VAND V30.B16, V17.B16, V26.B16
+	FMOVQ 64(R1), F22
+	FMOVQ 128(R1), F23
+	VDUP V22.S[0], V20.S4
+	VDUP V23.S[0], V21.S4
+	WORD $0x0e34c300 // smull v0.8h, v24.8b, v20.8b
+	WORD $0x4e34c301 // smull2 v1.8h, v24.16b, v20.16b
+	WORD $0x0e358320 // smlal v0.8h, v25.8b, v21.8b
+	WORD $0x4e358321 // smlal2 v1.8h, v25.16b, v21.16b
+	WORD $0x0e34c342 // smull v2.8h, v26.8b, v20.8b
+	WORD $0x4e34c343 // smull2 v3.8h, v26.16b, v20.16b
+	WORD $0x0e358362 // smlal v2.8h, v27.8b, v21.8b
+	WORD $0x4e358363 // smlal2 v3.8h, v27.16b, v21.16b
+	VDUP V22.S[1], V20.S4
+	VDUP V23.S[1], V21.S4
+	WORD $0x0e34c304 // smull v4.8h, v24.8b, v20.8b
+	WORD $0x4e34c305 // smull2 v5.8h, v24.16b, v20.16b
+	WORD $0x0e358324 // smlal v4.8h, v25.8b, v21.8b
+	WORD $0x4e358325 // smlal2 v5.8h, v25.16b, v21.16b
+	WORD $0x0e34c346 // smull v6.8h, v26.8b, v20.8b
+	WORD $0x4e34c347 // smull2 v7.8h, v26.16b, v20.16b
+	WORD $0x0e358366 // smlal v6.8h, v27.8b, v21.8b
+	WORD $0x4e358367 // smlal2 v7.8h, v27.16b, v21.16b
+	VDUP V22.S[2], V20.S4
+	VDUP V23.S[2], V21.S4
+	WORD $0x0e34c308 // smull v8.8h, v24.8b, v20.8b
+	WORD $0x4e34c309 // smull2 v9.8h, v24.16b, v20.16b
+	WORD $0x0e358328 // smlal v8.8h, v25.8b, v21.8b
+	WORD $0x4e358329 // smlal2 v9.8h, v25.16b, v21.16b
+	WORD $0x0e34c34a // smull v10.8h, v26.8b, v20.8b
+	WORD $0x4e34c34b // smull2 v11.8h, v26.16b, v20.16b
+	WORD $0x0e35836a // smlal v10.8h, v27.8b, v21.8b
+	WORD $0x4e35836b // smlal2 v11.8h, v27.16b, v21.16b
+	VDUP V22.S[3], V20.S4
+	VDUP V23.S[3], V21.S4
+	WORD $0x0e34c30c // smull v12.8h, v24.8b, v20.8b
+	WORD $0x4e34c30d // smull2 v13.8h, v24.16b, v20.16b
+	WORD $0x0e35832c // smlal v12.8h, v25.8b, v21.8b
+	WORD $0x4e35832d // smlal2 v13.8h, v25.16b, v21.16b
+	WORD $0x0e34c34e // smull v14.8h, v26.8b, v20.8b
+	WORD $0x4e34c34f // smull2 v15.8h, v26.16b, v20.16b
+	WORD $0x0e35836e // smlal v14.8h, v27.8b, v21.8b
+	WORD $0x4e35836f // smlal2 v15.8h, v27.16b, v21.16b
+	FLDPQ 32(R7), (F16, F17)
+	VUSHR $4, V16.B16, V25.B16
+	VAND V30.B16, V16.B16, V24.B16
+	VUSHR $4, V17.B16, V27.B16
+	VAND V30.B16, V17.B16, V26.B16
+	FMOVQ 80(R1), F22
+	FMOVQ 144(R1), F23
+	VDUP V22.S[0], V20.S4
+	VDUP V23.S[0], V21.S4
+	WORD $0x0e348300 // smlal v0.8h, v24.8b, v20.8b
+	WORD $0x4e348301 // smlal2 v1.8h, v24.16b, v20.16b
+	WORD $0x0e358320 // smlal v0.8h, v25.8b, v21.8b
+	WORD $0x4e358321 // smlal2 v1.8h, v25.16b, v21.16b
+	WORD $0x0e348342 // smlal v2.8h, v26.8b, v20.8b
+	WORD $0x4e348343 // smlal2 v3.8h, v26.16b, v20.16b
+	WORD $0x0e358362 // smlal v2.8h, v27.8b, v21.8b
+	WORD $0x4e358363 // smlal2 v3.8h, v27.16b, v21.16b
+	VDUP V22.S[1], V20.S4
+	VDUP V23.S[1], V21.S4
+	WORD $0x0e348304 // smlal v4.8h, v24.8b, v20.8b
+	WORD $0x4e348305 // smlal2 v5.8h, v24.16b, v20.16b
+	WORD $0x0e358324 // smlal v4.8h, v25.8b, v21.8b
+	WORD $0x4e358325 // smlal2 v5.8h, v25.16b, v21.16b
+	WORD $0x0e348346 // smlal v6.8h, v26.8b, v20.8b
+	WORD $0x4e348347 // smlal2 v7.8h, v26.16b, v20.16b
+	WORD $0x0e358366 // smlal v6.8h, v27.8b, v21.8b
+	WORD $0x4e358367 // smlal2 v7.8h, v27.16b, v21.16b
+	VDUP V22.S[2], V20.S4
+	VDUP V23.S[2], V21.S4
+	WORD $0x0e348308 // smlal v8.8h, v24.8b, v20.8b
+	WORD $0x4e348309 // smlal2 v9.8h, v24.16b, v20.16b
+	WORD $0x0e358328 // smlal v8.8h, v25.8b, v21.8b
+	WORD $0x4e358329 // smlal2 v9.8h, v25.16b, v21.16b
+	WORD $0x0e34834a // smlal v10.8h, v26.8b, v20.8b
+	WORD $0x4e34834b // smlal2 v11.8h, v26.16b, v20.16b
+	WORD $0x0e35836a // smlal v10.8h, v27.8b, v21.8b
+	WORD $0x4e35836b // smlal2 v11.8h, v27.16b, v21.16b
+	VDUP V22.S[3], V20.S4
+	VDUP V23.S[3], V21.S4
+	WORD $0x0e34830c // smlal v12.8h, v24.8b, v20.8b
+	WORD $0x4e34830d // smlal2 v13.8h, v24.16b, v20.16b
+	WORD $0x0e35832c // smlal v12.8h, v25.8b, v21.8b
+	WORD $0x4e35832d // smlal2 v13.8h, v25.16b, v21.16b
+	WORD $0x0e34834e // smlal v14.8h, v26.8b, v20.8b
+	WORD $0x4e34834f // smlal2 v15.8h, v26.16b, v20.16b
+	WORD $0x0e35836e // smlal v14.8h, v27.8b, v21.8b
+	WORD $0x4e35836f // smlal2 v15.8h, v27.16b, v21.16b
+	FLDPQ 64(R7), (F16, F17)
+	VUSHR $4, V16.B16, V25.B16
+	VAND V30.B16, V16.B16, V24.B16
+	VUSHR $4, V17.B16, V27.B16
+	VAND V30.B16, V17.B16, V26.B16
+	FMOVQ 96(R1), F22
+	FMOVQ 160(R1), F23
+	VDUP V22.S[0], V20.S4
+	VDUP V23.S[0], V21.S4
+	WORD $0x0e348300 // smlal v0.8h, v24.8b, v20.8b
+	WORD $0x4e348301 // smlal2 v1.8h, v24.16b, v20.16b
+	WORD $0x0e358320 // smlal v0.8h, v25.8b, v21.8b
+	WORD $0x4e358321 // smlal2 v1.8h, v25.16b, v21.16b
+	WORD $0x0e348342 // smlal v2.8h, v26.8b, v20.8b
+	WORD $0x4e348343 // smlal2 v3.8h, v26.16b, v20.16b
+	WORD $0x0e358362 // smlal v2.8h, v27.8b, v21.8b
+	WORD $0x4e358363 // smlal2 v3.8h, v27.16b, v21.16b
+	VDUP V22.S[1], V20.S4
+	VDUP V23.S[1], V21.S4
+	WORD $0x0e348304 // smlal v4.8h, v24.8b, v20.8b
+	WORD $0x4e348305 // smlal2 v5.8h, v24.16b, v20.16b
+	WORD $0x0e358324 // smlal v4.8h, v25.8b, v21.8b
+	WORD $0x4e358325 // smlal2 v5.8h, v25.16b, v21.16b
+	WORD $0x0e348346 // smlal v6.8h, v26.8b, v20.8b
+	WORD $0x4e348347 // smlal2 v7.8h, v26.16b, v20.16b
+	WORD $0x0e358366 // smlal v6.8h, v27.8b, v21.8b
+	WORD $0x4e358367 // smlal2 v7.8h, v27.16b, v21.16b
+	VDUP V22.S[2], V20.S4
+	VDUP V23.S[2], V21.S4
+	WORD $0x0e348308 // smlal v8.8h, v24.8b, v20.8b
+	WORD $0x4e348309 // smlal2 v9.8h, v24.16b, v20.16b
+	WORD $0x0e358328 // smlal v8.8h, v25.8b, v21.8b
+	WORD $0x4e358329 // smlal2 v9.8h, v25.16b, v21.16b
+	WORD $0x0e34834a // smlal v10.8h, v26.8b, v20.8b
+	WORD $0x4e34834b // smlal2 v11.8h, v26.16b, v20.16b
+	WORD $0x0e35836a // smlal v10.8h, v27.8b, v21.8b
+	WORD $0x4e35836b // smlal2 v11.8h, v27.16b, v21.16b
+	VDUP V22.S[3], V20.S4
+	VDUP V23.S[3], V21.S4
+	WORD $0x0e34830c // smlal v12.8h, v24.8b, v20.8b
+	WORD $0x4e34830d // smlal2 v13.8h, v24.16b, v20.16b
+	WORD $0x0e35832c // smlal v12.8h, v25.8b, v21.8b
+	WORD $0x4e35832d // smlal2 v13.8h, v25.16b, v21.16b
+	WORD $0x0e34834e // smlal v14.8h, v26.8b, v20.8b
+	WORD $0x4e34834f // smlal2 v15.8h, v26.16b, v20.16b
+	WORD $0x0e35836e // smlal v14.8h, v27.8b, v21.8b
+	WORD $0x4e35836f // smlal2 v15.8h, v27.16b, v21.16b
+	FLDPQ 96(R7), (F16, F17)
+	VUSHR $4, V16.B16, V25.B16
+	VAND V30.B16, V16.B16, V24.B16
+	VUSHR $4, V17.B16, V27.B16
+	VAND V30.B16, V17.B16, V26.B16
+	FMOVQ 112(R1), F22
+	FMOVQ 176(R1), F23
+	VDUP V22.S[0], V20.S4
+	VDUP V23.S[0], V21.S4
+	WORD $0x0e348300 // smlal v0.8h, v24.8b, v20.8b
+	WORD $0x4e348301 // smlal2 v1.8h, v24.16b, v20.16b
+	WORD $0x0e358320 // smlal v0.8h, v25.8b, v21.8b
+	WORD $0x4e358321 // smlal2 v1.8h, v25.16b, v21.16b
+	WORD $0x0e348342 // smlal v2.8h, v26.8b, v20.8b
+	WORD $0x4e348343 // smlal2 v3.8h, v26.16b, v20.16b
+	WORD $0x0e358362 // smlal v2.8h, v27.8b, v21.8b
+	WORD $0x4e358363 // smlal2 v3.8h, v27.16b, v21.16b
+	VDUP V22.S[1], V20.S4
+	VDUP V23.S[1], V21.S4
+	WORD $0x0e348304 // smlal v4.8h, v24.8b, v20.8b
+	WORD $0x4e348305 // smlal2 v5.8h, v24.16b, v20.16b
+	WORD $0x0e358324 // smlal v4.8h, v25.8b, v21.8b
+	WORD $0x4e358325 // smlal2 v5.8h, v25.16b, v21.16b
+	WORD $0x0e348346 // smlal v6.8h, v26.8b, v20.8b
+	WORD $0x4e348347 // smlal2 v7.8h, v26.16b, v20.16b
+	WORD $0x0e358366 // smlal v6.8h, v27.8b, v21.8b
+	WORD $0x4e358367 // smlal2 v7.8h, v27.16b, v21.16b
+	VDUP V22.S[2], V20.S4
+	VDUP V23.S[2], V21.S4
+	WORD $0x0e348308 // smlal v8.8h, v24.8b, v20.8b
+	WORD $0x4e348309 // smlal2 v9.8h, v24.16b, v20.16b
+	WORD $0x0e358328 // smlal v8.8h, v25.8b, v21.8b
+	WORD $0x4e358329 // smlal2 v9.8h, v25.16b, v21.16b
+	WORD $0x0e34834a // smlal v10.8h, v26.8b, v20.8b
+	WORD $0x4e34834b // smlal2 v11.8h, v26.16b, v20.16b
+	WORD $0x0e35836a // smlal v10.8h, v27.8b, v21.8b
+	WORD $0x4e35836b // smlal2 v11.8h, v27.16b, v21.16b
+	VDUP V22.S[3], V20.S4
+	VDUP V23.S[3], V21.S4
+	WORD $0x0e34830c // smlal v12.8h, v24.8b, v20.8b
+	WORD $0x4e34830d // smlal2 v13.8h, v24.16b, v20.16b
+	WORD $0x0e35832c // smlal v12.8h, v25.8b, v21.8b
+	WORD $0x4e35832d // smlal2 v13.8h, v25.16b, v21.16b
+	WORD $0x0e34834e // smlal v14.8h, v26.8b, v20.8b
+	WORD $0x4e34834f // smlal2 v15.8h, v26.16b, v20.16b
+	WORD $0x0e35836e // smlal v14.8h, v27.8b, v21.8b
+	WORD $0x4e35836f // smlal2 v15.8h, v27.16b, v21.16b
+	WORD $0x4e602800 // saddlp v0.4s, v0.8h
+	WORD $0x4e602821 // saddlp v1.4s, v1.8h
+	WORD $0x4e602842 // saddlp v2.4s, v2.8h
+	WORD $0x4e602863 // saddlp v3.4s, v3.8h
+	WORD $0x4e602884 // saddlp v4.4s, v4.8h
+	WORD $0x4e6028a5 // saddlp v5.4s, v5.8h
+	WORD $0x4e6028c6 // saddlp v6.4s, v6.8h
+	WORD $0x4e6028e7 // saddlp v7.4s, v7.8h
+	WORD $0x4e602908 // saddlp v8.4s, v8.8h
+	WORD $0x4e602929 // saddlp v9.4s, v9.8h
+	WORD $0x4e60294a // saddlp v10.4s, v10.8h
+	WORD $0x4e60296b // saddlp v11.4s, v11.8h
+	WORD $0x4e60298c // saddlp v12.4s, v12.8h
+	WORD $0x4e6029ad // saddlp v13.4s, v13.8h
+	WORD $0x4e6029ce // saddlp v14.4s, v14.8h
+	WORD $0x4e6029ef // saddlp v15.4s, v15.8h
+	VADDP V1.S4, V0.S4, V0.S4
+	VADDP V3.S4, V2.S4, V2.S4
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V13.S4, V12.S4, V12.S4
+	VADDP V15.S4, V14.S4, V14.S4
+	FMOVD (R8), F20
+	WORD $0x2f08a694 // uxtl v20.8h, v20.8b
+	WORD $0x2f10a695 // uxtl v21.4s, v20.4h
+	WORD $0x6f10a696 // uxtl2 v22.4s, v20.8h
+	WORD $0x4eb59c00 // mul v0.4s, v0.4s, v21.4s
+	WORD $0x4eb69c42 // mul v2.4s, v2.4s, v22.4s
+	WORD $0x4eb59c84 // mul v4.4s, v4.4s, v21.4s
+	WORD $0x4eb69cc6 // mul v6.4s, v6.4s, v22.4s
+	WORD $0x4eb59d08 // mul v8.4s, v8.4s, v21.4s
+	WORD $0x4eb69d4a // mul v10.4s, v10.4s, v22.4s
+	WORD $0x4eb59d8c // mul v12.4s, v12.4s, v21.4s
+	WORD $0x4eb69dce // mul v14.4s, v14.4s, v22.4s
+	FMOVQ 0(R1), F16
+	FLDPQ 0(R11), (F24, F25)
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x4f901018 // fmla v24.4s, v0.4s, v16.s[0]
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f901059 // fmla v25.4s, v2.4s, v16.s[0]
+	FSTPQ (F24, F25), 0(R11)
+	FLDPQ 32(R11), (F24, F25)
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4fb01098 // fmla v24.4s, v4.4s, v16.s[1]
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4fb010d9 // fmla v25.4s, v6.4s, v16.s[1]
+	FSTPQ (F24, F25), 32(R11)
+	FLDPQ 64(R11), (F24, F25)
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4f901918 // fmla v24.4s, v8.4s, v16.s[2]
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4f901959 // fmla v25.4s, v10.4s, v16.s[2]
+	FSTPQ (F24, F25), 64(R11)
+	FLDPQ 96(R11), (F24, F25)
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4fb01998 // fmla v24.4s, v12.4s, v16.s[3]
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4fb019d9 // fmla v25.4s, v14.4s, v16.s[3]
+	FSTPQ (F24, F25), 96(R11)
+	ADD $128, R7
+	ADD $8, R8
+	ADD $192, R1
+	SUB $1, R9
+	CBNZ R9, sub0
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	ADD $96, R0, R8
+	MOVD $8, R9
+sub1:
+	FMOVD.P 8(R8), F20
+	FMOVQ 16(R10), F18
+	WORD $0x2f08a694 // uxtl v20.8h, v20.8b
+	WORD $0x6f10a695 // uxtl2 v21.4s, v20.8h
+	WORD $0x2f10a694 // uxtl v20.4s, v20.4h
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4f921280 // fmla v0.4s, v20.4s, v18.s[0]
+	WORD $0x4f9212a1 // fmla v1.4s, v21.4s, v18.s[0]
+	WORD $0x4fb21282 // fmla v2.4s, v20.4s, v18.s[1]
+	WORD $0x4fb212a3 // fmla v3.4s, v21.4s, v18.s[1]
+	WORD $0x4f921a84 // fmla v4.4s, v20.4s, v18.s[2]
+	WORD $0x4f921aa5 // fmla v5.4s, v21.4s, v18.s[2]
+	WORD $0x4fb21a86 // fmla v6.4s, v20.4s, v18.s[3]
+	WORD $0x4fb21aa7 // fmla v7.4s, v21.4s, v18.s[3]
+	ADD $192, R10
+	SUB $1, R9
+	CBNZ R9, sub1
+	FMOVQ 0(R0), F16
+	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
+	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	FMOVQ 16(R0), F16
+	WORD $0x0e217a16 // fcvtl v22.4s, v16.4h
+	WORD $0x4e217a17 // fcvtl2 v23.4s, v16.8h
+	MOVD R3, R6
+	FLDPQ 0(R11), (F24, F25)
+	FLDPQ (R6), (F26, F27)
+	VFMLA V24.S4, V20.S4, V26.S4
+	WORD $0x4ea0ceda // fmls v26.4s, v22.4s, v0.4s
+	VFMLA V25.S4, V21.S4, V27.S4
+	WORD $0x4ea1cefb // fmls v27.4s, v23.4s, v1.4s
+	FSTPQ (F26, F27), (R6)
+	ADD R4, R6
+	FLDPQ 32(R11), (F24, F25)
+	FLDPQ (R6), (F26, F27)
+	VFMLA V24.S4, V20.S4, V26.S4
+	WORD $0x4ea2ceda // fmls v26.4s, v22.4s, v2.4s
+	VFMLA V25.S4, V21.S4, V27.S4
+	WORD $0x4ea3cefb // fmls v27.4s, v23.4s, v3.4s
+	FSTPQ (F26, F27), (R6)
+	ADD R4, R6
+	FLDPQ 64(R11), (F24, F25)
+	FLDPQ (R6), (F26, F27)
+	VFMLA V24.S4, V20.S4, V26.S4
+	WORD $0x4ea4ceda // fmls v26.4s, v22.4s, v4.4s
+	VFMLA V25.S4, V21.S4, V27.S4
+	WORD $0x4ea5cefb // fmls v27.4s, v23.4s, v5.4s
+	FSTPQ (F26, F27), (R6)
+	ADD R4, R6
+	FLDPQ 96(R11), (F24, F25)
+	FLDPQ (R6), (F26, F27)
+	VFMLA V24.S4, V20.S4, V26.S4
+	WORD $0x4ea6ceda // fmls v26.4s, v22.4s, v6.4s
+	VFMLA V25.S4, V21.S4, V27.S4
+	WORD $0x4ea7cefb // fmls v27.4s, v23.4s, v7.4s
+	FSTPQ (F26, F27), (R6)
+	ADD $1184, R0
+	SUB $1, R2
+	CBNZ R2, loop
+done:
 	RET
 
 // func gemmQ4_KDOT(w, panel []byte, nb int, out []float32, ldo int)
@@ -679,6 +1026,421 @@ sub1:
 done:
 	RET
 
+// func gemmQ4_KI8MM(w, panel []byte, nb int, out []float32, ldo int)
+TEXT ·gemmQ4_KI8MM(SB), NOSPLIT, $0-88
+	MOVD w_base+0(FP), R0
+	MOVD panel_base+24(FP), R1
+	MOVD nb+48(FP), R2
+	MOVD out_base+56(FP), R3
+	MOVD ldo+80(FP), R4
+	LSL $2, R4
+	VMOVI $15, V30.B16
+	LSR $3, R2
+	CBZ R2, done
+loop:
+	MOVD R1, R10
+	// rows 0-3
+	MOVD R10, R1
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V21.B16, V21.B16, V21.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V22.B16, V22.B16, V22.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V23.B16, V23.B16, V23.B16
+	ADD $160, R0, R7
+	ADD $32, R0, R8
+	MOVD $8, R9
+sub0:
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	FMOVQ 0(R7), F24
+	FMOVQ 32(R7), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	VAND V30.B16, V26.B16, V24.B16
+	VUSHR $4, V26.B16, V26.B16
+	VAND V30.B16, V27.B16, V25.B16
+	VUSHR $4, V27.B16, V27.B16
+	FLDPQ 192(R1), (F28, F29)
+	WORD $0x4e9ca700 // smmla v0.4s, v24.16b, v28.16b
+	WORD $0x4e9da701 // smmla v1.4s, v24.16b, v29.16b
+	WORD $0x4e9ca724 // smmla v4.4s, v25.16b, v28.16b
+	WORD $0x4e9da725 // smmla v5.4s, v25.16b, v29.16b
+	FLDPQ 224(R1), (F28, F29)
+	WORD $0x4e9ca702 // smmla v2.4s, v24.16b, v28.16b
+	WORD $0x4e9da703 // smmla v3.4s, v24.16b, v29.16b
+	WORD $0x4e9ca726 // smmla v6.4s, v25.16b, v28.16b
+	WORD $0x4e9da727 // smmla v7.4s, v25.16b, v29.16b
+	FLDPQ 320(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 352(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVQ 64(R7), F24
+	FMOVQ 96(R7), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	VAND V30.B16, V26.B16, V24.B16
+	VUSHR $4, V26.B16, V26.B16
+	VAND V30.B16, V27.B16, V25.B16
+	VUSHR $4, V27.B16, V27.B16
+	FLDPQ 256(R1), (F28, F29)
+	WORD $0x4e9ca700 // smmla v0.4s, v24.16b, v28.16b
+	WORD $0x4e9da701 // smmla v1.4s, v24.16b, v29.16b
+	WORD $0x4e9ca724 // smmla v4.4s, v25.16b, v28.16b
+	WORD $0x4e9da725 // smmla v5.4s, v25.16b, v29.16b
+	FLDPQ 288(R1), (F28, F29)
+	WORD $0x4e9ca702 // smmla v2.4s, v24.16b, v28.16b
+	WORD $0x4e9da703 // smmla v3.4s, v24.16b, v29.16b
+	WORD $0x4e9ca726 // smmla v6.4s, v25.16b, v28.16b
+	WORD $0x4e9da727 // smmla v7.4s, v25.16b, v29.16b
+	FLDPQ 384(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 416(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVS 0(R8), F24
+	WORD $0x2f08a718 // uxtl v24.8h, v24.8b
+	WORD $0x2f10a718 // uxtl v24.4s, v24.4h
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4eb99c21 // mul v1.4s, v1.4s, v25.4s
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4eb99c63 // mul v3.4s, v3.4s, v25.4s
+	WORD $0x4eba9c84 // mul v4.4s, v4.4s, v26.4s
+	WORD $0x4eba9ca5 // mul v5.4s, v5.4s, v26.4s
+	WORD $0x4eba9cc6 // mul v6.4s, v6.4s, v26.4s
+	WORD $0x4eba9ce7 // mul v7.4s, v7.4s, v26.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FLDPQ 0(R1), (F28, F29)
+	VFMLA V28.S4, V0.S4, V8.S4
+	VFMLA V28.S4, V4.S4, V12.S4
+	VFMLA V29.S4, V1.S4, V9.S4
+	VFMLA V29.S4, V5.S4, V13.S4
+	FLDPQ 32(R1), (F28, F29)
+	VFMLA V28.S4, V2.S4, V10.S4
+	VFMLA V28.S4, V6.S4, V14.S4
+	VFMLA V29.S4, V3.S4, V11.S4
+	VFMLA V29.S4, V7.S4, V15.S4
+	FMOVS 64(R8), F24
+	WORD $0x2f08a718 // uxtl v24.8h, v24.8b
+	WORD $0x2f10a718 // uxtl v24.4s, v24.4h
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	FLDPQ 64(R1), (F28, F29)
+	VFMLA V28.S4, V25.S4, V16.S4
+	VFMLA V28.S4, V26.S4, V20.S4
+	VFMLA V29.S4, V25.S4, V17.S4
+	VFMLA V29.S4, V26.S4, V21.S4
+	FLDPQ 96(R1), (F28, F29)
+	VFMLA V28.S4, V25.S4, V18.S4
+	VFMLA V28.S4, V26.S4, V22.S4
+	VFMLA V29.S4, V25.S4, V19.S4
+	VFMLA V29.S4, V26.S4, V23.S4
+	ADD $128, R7
+	ADD $8, R8
+	ADD $448, R1
+	SUB $1, R9
+	CBNZ R9, sub0
+	FMOVD 0(R0), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	FMOVD 16(R0), F29
+	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
+	ADD $0, R3, R6
+	FMOVQ (R6), F26
+	VUZP1 V12.S4, V8.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP1 V20.S4, V16.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V12.S4, V8.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP2 V20.S4, V16.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP1 V13.S4, V9.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP1 V21.S4, V17.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V13.S4, V9.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP2 V21.S4, V17.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP1 V14.S4, V10.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP1 V22.S4, V18.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V14.S4, V10.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP2 V22.S4, V18.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP1 V15.S4, V11.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP1 V23.S4, V19.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V15.S4, V11.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP2 V23.S4, V19.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	// rows 4-7
+	MOVD R10, R1
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V21.B16, V21.B16, V21.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V22.B16, V22.B16, V22.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V23.B16, V23.B16, V23.B16
+	ADD $160, R0, R7
+	ADD $32, R0, R8
+	MOVD $8, R9
+sub1:
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	FMOVQ 16(R7), F24
+	FMOVQ 48(R7), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	VAND V30.B16, V26.B16, V24.B16
+	VUSHR $4, V26.B16, V26.B16
+	VAND V30.B16, V27.B16, V25.B16
+	VUSHR $4, V27.B16, V27.B16
+	FLDPQ 192(R1), (F28, F29)
+	WORD $0x4e9ca700 // smmla v0.4s, v24.16b, v28.16b
+	WORD $0x4e9da701 // smmla v1.4s, v24.16b, v29.16b
+	WORD $0x4e9ca724 // smmla v4.4s, v25.16b, v28.16b
+	WORD $0x4e9da725 // smmla v5.4s, v25.16b, v29.16b
+	FLDPQ 224(R1), (F28, F29)
+	WORD $0x4e9ca702 // smmla v2.4s, v24.16b, v28.16b
+	WORD $0x4e9da703 // smmla v3.4s, v24.16b, v29.16b
+	WORD $0x4e9ca726 // smmla v6.4s, v25.16b, v28.16b
+	WORD $0x4e9da727 // smmla v7.4s, v25.16b, v29.16b
+	FLDPQ 320(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 352(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVQ 80(R7), F24
+	FMOVQ 112(R7), F25
+	VZIP1 V25.S4, V24.S4, V26.S4
+	VZIP2 V25.S4, V24.S4, V27.S4
+	VAND V30.B16, V26.B16, V24.B16
+	VUSHR $4, V26.B16, V26.B16
+	VAND V30.B16, V27.B16, V25.B16
+	VUSHR $4, V27.B16, V27.B16
+	FLDPQ 256(R1), (F28, F29)
+	WORD $0x4e9ca700 // smmla v0.4s, v24.16b, v28.16b
+	WORD $0x4e9da701 // smmla v1.4s, v24.16b, v29.16b
+	WORD $0x4e9ca724 // smmla v4.4s, v25.16b, v28.16b
+	WORD $0x4e9da725 // smmla v5.4s, v25.16b, v29.16b
+	FLDPQ 288(R1), (F28, F29)
+	WORD $0x4e9ca702 // smmla v2.4s, v24.16b, v28.16b
+	WORD $0x4e9da703 // smmla v3.4s, v24.16b, v29.16b
+	WORD $0x4e9ca726 // smmla v6.4s, v25.16b, v28.16b
+	WORD $0x4e9da727 // smmla v7.4s, v25.16b, v29.16b
+	FLDPQ 384(R1), (F28, F29)
+	WORD $0x4e9ca740 // smmla v0.4s, v26.16b, v28.16b
+	WORD $0x4e9da741 // smmla v1.4s, v26.16b, v29.16b
+	WORD $0x4e9ca764 // smmla v4.4s, v27.16b, v28.16b
+	WORD $0x4e9da765 // smmla v5.4s, v27.16b, v29.16b
+	FLDPQ 416(R1), (F28, F29)
+	WORD $0x4e9ca742 // smmla v2.4s, v26.16b, v28.16b
+	WORD $0x4e9da743 // smmla v3.4s, v26.16b, v29.16b
+	WORD $0x4e9ca766 // smmla v6.4s, v27.16b, v28.16b
+	WORD $0x4e9da767 // smmla v7.4s, v27.16b, v29.16b
+	FMOVS 4(R8), F24
+	WORD $0x2f08a718 // uxtl v24.8h, v24.8b
+	WORD $0x2f10a718 // uxtl v24.4s, v24.4h
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4eb99c21 // mul v1.4s, v1.4s, v25.4s
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4eb99c63 // mul v3.4s, v3.4s, v25.4s
+	WORD $0x4eba9c84 // mul v4.4s, v4.4s, v26.4s
+	WORD $0x4eba9ca5 // mul v5.4s, v5.4s, v26.4s
+	WORD $0x4eba9cc6 // mul v6.4s, v6.4s, v26.4s
+	WORD $0x4eba9ce7 // mul v7.4s, v7.4s, v26.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FLDPQ 0(R1), (F28, F29)
+	VFMLA V28.S4, V0.S4, V8.S4
+	VFMLA V28.S4, V4.S4, V12.S4
+	VFMLA V29.S4, V1.S4, V9.S4
+	VFMLA V29.S4, V5.S4, V13.S4
+	FLDPQ 32(R1), (F28, F29)
+	VFMLA V28.S4, V2.S4, V10.S4
+	VFMLA V28.S4, V6.S4, V14.S4
+	VFMLA V29.S4, V3.S4, V11.S4
+	VFMLA V29.S4, V7.S4, V15.S4
+	FMOVS 68(R8), F24
+	WORD $0x2f08a718 // uxtl v24.8h, v24.8b
+	WORD $0x2f10a718 // uxtl v24.4s, v24.4h
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	FLDPQ 64(R1), (F28, F29)
+	VFMLA V28.S4, V25.S4, V16.S4
+	VFMLA V28.S4, V26.S4, V20.S4
+	VFMLA V29.S4, V25.S4, V17.S4
+	VFMLA V29.S4, V26.S4, V21.S4
+	FLDPQ 96(R1), (F28, F29)
+	VFMLA V28.S4, V25.S4, V18.S4
+	VFMLA V28.S4, V26.S4, V22.S4
+	VFMLA V29.S4, V25.S4, V19.S4
+	VFMLA V29.S4, V26.S4, V23.S4
+	ADD $128, R7
+	ADD $8, R8
+	ADD $448, R1
+	SUB $1, R9
+	CBNZ R9, sub1
+	FMOVD 8(R0), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	FMOVD 24(R0), F29
+	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
+	ADD $16, R3, R6
+	FMOVQ (R6), F26
+	VUZP1 V12.S4, V8.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP1 V20.S4, V16.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V12.S4, V8.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP2 V20.S4, V16.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP1 V13.S4, V9.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP1 V21.S4, V17.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V13.S4, V9.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP2 V21.S4, V17.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP1 V14.S4, V10.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP1 V22.S4, V18.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V14.S4, V10.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP2 V22.S4, V18.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP1 V15.S4, V11.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP1 V23.S4, V19.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V15.S4, V11.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP2 V23.S4, V19.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD $1184, R0
+	SUB $1, R2
+	CBNZ R2, loop
+done:
+	RET
+
 // func gemvQ5_KNEON(w []byte, a []activation, out []float32)
 TEXT ·gemvQ5_KNEON(SB), NOSPLIT, $0-72
 	MOVD w_base+0(FP), R0
@@ -703,10 +1465,6 @@ sub:
 	PRFM 2112(R7), PLDL1KEEP
 	PRFM 2176(R7), PLDL1KEEP
 	VLD1.P 48(R1), [V25.B16, V26.B16, V27.B16]
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
 	FMOVQ 128(R7), F20
 	FMOVQ 0(R7), F0
 	VUSHR $4, V0.B16, V1.B16
@@ -717,8 +1475,8 @@ sub:
 	VSLI $4, V22.B16, V1.B16
 	VDUP V26.S[0], V2.S4
 	VDUP V27.S[0], V3.S4
-	WORD $0x0e228004 // smlal v4.8h, v0.8b, v2.8b
-	WORD $0x4e228005 // smlal2 v5.8h, v0.16b, v2.16b
+	WORD $0x0e22c004 // smull v4.8h, v0.8b, v2.8b
+	WORD $0x4e22c005 // smull2 v5.8h, v0.16b, v2.16b
 	WORD $0x0e238024 // smlal v4.8h, v1.8b, v3.8b
 	WORD $0x4e238025 // smlal2 v5.8h, v1.16b, v3.16b
 	FMOVQ 32(R7), F0
@@ -772,8 +1530,8 @@ sub:
 	VSLI $4, V22.B16, V1.B16
 	VDUP V26.S[0], V2.S4
 	VDUP V27.S[0], V3.S4
-	WORD $0x0e228006 // smlal v6.8h, v0.8b, v2.8b
-	WORD $0x4e228007 // smlal2 v7.8h, v0.16b, v2.16b
+	WORD $0x0e22c006 // smull v6.8h, v0.8b, v2.8b
+	WORD $0x4e22c007 // smull2 v7.8h, v0.16b, v2.16b
 	WORD $0x0e238026 // smlal v6.8h, v1.8b, v3.8b
 	WORD $0x4e238027 // smlal2 v7.8h, v1.16b, v3.16b
 	FMOVQ 48(R7), F0
@@ -1007,6 +1765,395 @@ sub:
 	CBNZ R2, loop
 done:
 	FSTPQ (F28, F29), (R3)
+	RET
+
+// func gemmQ5_KNEON(w, panel []byte, nb int, out []float32, ldo int)
+TEXT ·gemmQ5_KNEON(SB), NOSPLIT, $144-88
+	MOVD w_base+0(FP), R0
+	MOVD panel_base+24(FP), R1
+	MOVD nb+48(FP), R2
+	MOVD out_base+56(FP), R3
+	MOVD ldo+80(FP), R4
+	LSL $2, R4
+	VMOVI $15, V30.B16
+	VMOVI $1, V31.B16
+	LSR $3, R2
+	CBZ R2, done
+	MOVD RSP, R11
+	ADD $16, R11
+loop:
+	VEOR V16.B16, V16.B16, V16.B16
+	FSTPQ (F16, F16), 0(R11)
+	FSTPQ (F16, F16), 32(R11)
+	FSTPQ (F16, F16), 64(R11)
+	FSTPQ (F16, F16), 96(R11)
+	MOVD R1, R10
+	ADD $160, R0, R7
+	ADD $32, R0, R8
+	MOVD $8, R9
+sub0:
+	FLDPQ 128(R7), (F28, F29)
+	FLDPQ 0(R7), (F16, F17)
+	VUSHR $4, V16.B16, V24.B16
+	VAND V31.B16, V28.B16, V20.B16
+	VSLI $4, V20.B16, V16.B16
+	VUSHR $4, V28.B16, V20.B16
+	VAND V31.B16, V20.B16, V20.B16
+	VSLI $4, V20.B16, V24.B16
+	VUSHR $4, V17.B16, V25.B16
+	VAND V31.B16, V29.B16, V20.B16
+	VSLI $4, V20.B16, V17.B16
+	VUSHR $4, V29.B16, V20.B16
+	VAND V31.B16, V20.B16, V20.B16
+	VSLI $4, V20.B16, V25.B16
+	FMOVQ 64(R1), F22
+	FMOVQ 128(R1), F23
+	VDUP V22.S[0], V20.S4
+	VDUP V23.S[0], V21.S4
+	WORD $0x0e34c200 // smull v0.8h, v16.8b, v20.8b
+	WORD $0x4e34c201 // smull2 v1.8h, v16.16b, v20.16b
+	WORD $0x0e358300 // smlal v0.8h, v24.8b, v21.8b
+	WORD $0x4e358301 // smlal2 v1.8h, v24.16b, v21.16b
+	WORD $0x0e34c222 // smull v2.8h, v17.8b, v20.8b
+	WORD $0x4e34c223 // smull2 v3.8h, v17.16b, v20.16b
+	WORD $0x0e358322 // smlal v2.8h, v25.8b, v21.8b
+	WORD $0x4e358323 // smlal2 v3.8h, v25.16b, v21.16b
+	VDUP V22.S[1], V20.S4
+	VDUP V23.S[1], V21.S4
+	WORD $0x0e34c204 // smull v4.8h, v16.8b, v20.8b
+	WORD $0x4e34c205 // smull2 v5.8h, v16.16b, v20.16b
+	WORD $0x0e358304 // smlal v4.8h, v24.8b, v21.8b
+	WORD $0x4e358305 // smlal2 v5.8h, v24.16b, v21.16b
+	WORD $0x0e34c226 // smull v6.8h, v17.8b, v20.8b
+	WORD $0x4e34c227 // smull2 v7.8h, v17.16b, v20.16b
+	WORD $0x0e358326 // smlal v6.8h, v25.8b, v21.8b
+	WORD $0x4e358327 // smlal2 v7.8h, v25.16b, v21.16b
+	VDUP V22.S[2], V20.S4
+	VDUP V23.S[2], V21.S4
+	WORD $0x0e34c208 // smull v8.8h, v16.8b, v20.8b
+	WORD $0x4e34c209 // smull2 v9.8h, v16.16b, v20.16b
+	WORD $0x0e358308 // smlal v8.8h, v24.8b, v21.8b
+	WORD $0x4e358309 // smlal2 v9.8h, v24.16b, v21.16b
+	WORD $0x0e34c22a // smull v10.8h, v17.8b, v20.8b
+	WORD $0x4e34c22b // smull2 v11.8h, v17.16b, v20.16b
+	WORD $0x0e35832a // smlal v10.8h, v25.8b, v21.8b
+	WORD $0x4e35832b // smlal2 v11.8h, v25.16b, v21.16b
+	VDUP V22.S[3], V20.S4
+	VDUP V23.S[3], V21.S4
+	WORD $0x0e34c20c // smull v12.8h, v16.8b, v20.8b
+	WORD $0x4e34c20d // smull2 v13.8h, v16.16b, v20.16b
+	WORD $0x0e35830c // smlal v12.8h, v24.8b, v21.8b
+	WORD $0x4e35830d // smlal2 v13.8h, v24.16b, v21.16b
+	WORD $0x0e34c22e // smull v14.8h, v17.8b, v20.8b
+	WORD $0x4e34c22f // smull2 v15.8h, v17.16b, v20.16b
+	WORD $0x0e35832e // smlal v14.8h, v25.8b, v21.8b
+	WORD $0x4e35832f // smlal2 v15.8h, v25.16b, v21.16b
+	FLDPQ 32(R7), (F16, F17)
+	VUSHR $4, V16.B16, V24.B16
+	VUSHR $1, V28.B16, V20.B16
+	VAND V31.B16, V20.B16, V20.B16
+	VSLI $4, V20.B16, V16.B16
+	VUSHR $5, V28.B16, V20.B16
+	VAND V31.B16, V20.B16, V20.B16
+	VSLI $4, V20.B16, V24.B16
+	VUSHR $4, V17.B16, V25.B16
+	VUSHR $1, V29.B16, V20.B16
+	VAND V31.B16, V20.B16, V20.B16
+	VSLI $4, V20.B16, V17.B16
+	VUSHR $5, V29.B16, V20.B16
+	VAND V31.B16, V20.B16, V20.B16
+	VSLI $4, V20.B16, V25.B16
+	FMOVQ 80(R1), F22
+	FMOVQ 144(R1), F23
+	VDUP V22.S[0], V20.S4
+	VDUP V23.S[0], V21.S4
+	WORD $0x0e348200 // smlal v0.8h, v16.8b, v20.8b
+	WORD $0x4e348201 // smlal2 v1.8h, v16.16b, v20.16b
+	WORD $0x0e358300 // smlal v0.8h, v24.8b, v21.8b
+	WORD $0x4e358301 // smlal2 v1.8h, v24.16b, v21.16b
+	WORD $0x0e348222 // smlal v2.8h, v17.8b, v20.8b
+	WORD $0x4e348223 // smlal2 v3.8h, v17.16b, v20.16b
+	WORD $0x0e358322 // smlal v2.8h, v25.8b, v21.8b
+	WORD $0x4e358323 // smlal2 v3.8h, v25.16b, v21.16b
+	VDUP V22.S[1], V20.S4
+	VDUP V23.S[1], V21.S4
+	WORD $0x0e348204 // smlal v4.8h, v16.8b, v20.8b
+	WORD $0x4e348205 // smlal2 v5.8h, v16.16b, v20.16b
+	WORD $0x0e358304 // smlal v4.8h, v24.8b, v21.8b
+	WORD $0x4e358305 // smlal2 v5.8h, v24.16b, v21.16b
+	WORD $0x0e348226 // smlal v6.8h, v17.8b, v20.8b
+	WORD $0x4e348227 // smlal2 v7.8h, v17.16b, v20.16b
+	WORD $0x0e358326 // smlal v6.8h, v25.8b, v21.8b
+	WORD $0x4e358327 // smlal2 v7.8h, v25.16b, v21.16b
+	VDUP V22.S[2], V20.S4
+	VDUP V23.S[2], V21.S4
+	WORD $0x0e348208 // smlal v8.8h, v16.8b, v20.8b
+	WORD $0x4e348209 // smlal2 v9.8h, v16.16b, v20.16b
+	WORD $0x0e358308 // smlal v8.8h, v24.8b, v21.8b
+	WORD $0x4e358309 // smlal2 v9.8h, v24.16b, v21.16b
+	WORD $0x0e34822a // smlal v10.8h, v17.8b, v20.8b
+	WORD $0x4e34822b // smlal2 v11.8h, v17.16b, v20.16b
+	WORD $0x0e35832a // smlal v10.8h, v25.8b, v21.8b
+	WORD $0x4e35832b // smlal2 v11.8h, v25.16b, v21.16b
+	VDUP V22.S[3], V20.S4
+	VDUP V23.S[3], V21.S4
+	WORD $0x0e34820c // smlal v12.8h, v16.8b, v20.8b
+	WORD $0x4e34820d // smlal2 v13.8h, v16.16b, v20.16b
+	WORD $0x0e35830c // smlal v12.8h, v24.8b, v21.8b
+	WORD $0x4e35830d // smlal2 v13.8h, v24.16b, v21.16b
+	WORD $0x0e34822e // smlal v14.8h, v17.8b, v20.8b
+	WORD $0x4e34822f // smlal2 v15.8h, v17.16b, v20.16b
+	WORD $0x0e35832e // smlal v14.8h, v25.8b, v21.8b
+	WORD $0x4e35832f // smlal2 v15.8h, v25.16b, v21.16b
+	FLDPQ 64(R7), (F16, F17)
+	VUSHR $4, V16.B16, V24.B16
+	VUSHR $2, V28.B16, V20.B16
+	VAND V31.B16, V20.B16, V20.B16
+	VSLI $4, V20.B16, V16.B16
+	VUSHR $6, V28.B16, V20.B16
+	VAND V31.B16, V20.B16, V20.B16
+	VSLI $4, V20.B16, V24.B16
+	VUSHR $4, V17.B16, V25.B16
+	VUSHR $2, V29.B16, V20.B16
+	VAND V31.B16, V20.B16, V20.B16
+	VSLI $4, V20.B16, V17.B16
+	VUSHR $6, V29.B16, V20.B16
+	VAND V31.B16, V20.B16, V20.B16
+	VSLI $4, V20.B16, V25.B16
+	FMOVQ 96(R1), F22
+	FMOVQ 160(R1), F23
+	VDUP V22.S[0], V20.S4
+	VDUP V23.S[0], V21.S4
+	WORD $0x0e348200 // smlal v0.8h, v16.8b, v20.8b
+	WORD $0x4e348201 // smlal2 v1.8h, v16.16b, v20.16b
+	WORD $0x0e358300 // smlal v0.8h, v24.8b, v21.8b
+	WORD $0x4e358301 // smlal2 v1.8h, v24.16b, v21.16b
+	WORD $0x0e348222 // smlal v2.8h, v17.8b, v20.8b
+	WORD $0x4e348223 // smlal2 v3.8h, v17.16b, v20.16b
+	WORD $0x0e358322 // smlal v2.8h, v25.8b, v21.8b
+	WORD $0x4e358323 // smlal2 v3.8h, v25.16b, v21.16b
+	VDUP V22.S[1], V20.S4
+	VDUP V23.S[1], V21.S4
+	WORD $0x0e348204 // smlal v4.8h, v16.8b, v20.8b
+	WORD $0x4e348205 // smlal2 v5.8h, v16.16b, v20.16b
+	WORD $0x0e358304 // smlal v4.8h, v24.8b, v21.8b
+	WORD $0x4e358305 // smlal2 v5.8h, v24.16b, v21.16b
+	WORD $0x0e348226 // smlal v6.8h, v17.8b, v20.8b
+	WORD $0x4e348227 // smlal2 v7.8h, v17.16b, v20.16b
+	WORD $0x0e358326 // smlal v6.8h, v25.8b, v21.8b
+	WORD $0x4e358327 // smlal2 v7.8h, v25.16b, v21.16b
+	VDUP V22.S[2], V20.S4
+	VDUP V23.S[2], V21.S4
+	WORD $0x0e348208 // smlal v8.8h, v16.8b, v20.8b
+	WORD $0x4e348209 // smlal2 v9.8h, v16.16b, v20.16b
+	WORD $0x0e358308 // smlal v8.8h, v24.8b, v21.8b
+	WORD $0x4e358309 // smlal2 v9.8h, v24.16b, v21.16b
+	WORD $0x0e34822a // smlal v10.8h, v17.8b, v20.8b
+	WORD $0x4e34822b // smlal2 v11.8h, v17.16b, v20.16b
+	WORD $0x0e35832a // smlal v10.8h, v25.8b, v21.8b
+	WORD $0x4e35832b // smlal2 v11.8h, v25.16b, v21.16b
+	VDUP V22.S[3], V20.S4
+	VDUP V23.S[3], V21.S4
+	WORD $0x0e34820c // smlal v12.8h, v16.8b, v20.8b
+	WORD $0x4e34820d // smlal2 v13.8h, v16.16b, v20.16b
+	WORD $0x0e35830c // smlal v12.8h, v24.8b, v21.8b
+	WORD $0x4e35830d // smlal2 v13.8h, v24.16b, v21.16b
+	WORD $0x0e34822e // smlal v14.8h, v17.8b, v20.8b
+	WORD $0x4e34822f // smlal2 v15.8h, v17.16b, v20.16b
+	WORD $0x0e35832e // smlal v14.8h, v25.8b, v21.8b
+	WORD $0x4e35832f // smlal2 v15.8h, v25.16b, v21.16b
+	FLDPQ 96(R7), (F16, F17)
+	VUSHR $4, V16.B16, V24.B16
+	VUSHR $3, V28.B16, V20.B16
+	VAND V31.B16, V20.B16, V20.B16
+	VSLI $4, V20.B16, V16.B16
+	VUSHR $7, V28.B16, V20.B16
+	VSLI $4, V20.B16, V24.B16
+	VUSHR $4, V17.B16, V25.B16
+	VUSHR $3, V29.B16, V20.B16
+	VAND V31.B16, V20.B16, V20.B16
+	VSLI $4, V20.B16, V17.B16
+	VUSHR $7, V29.B16, V20.B16
+	VSLI $4, V20.B16, V25.B16
+	FMOVQ 112(R1), F22
+	FMOVQ 176(R1), F23
+	VDUP V22.S[0], V20.S4
+	VDUP V23.S[0], V21.S4
+	WORD $0x0e348200 // smlal v0.8h, v16.8b, v20.8b
+	WORD $0x4e348201 // smlal2 v1.8h, v16.16b, v20.16b
+	WORD $0x0e358300 // smlal v0.8h, v24.8b, v21.8b
+	WORD $0x4e358301 // smlal2 v1.8h, v24.16b, v21.16b
+	WORD $0x0e348222 // smlal v2.8h, v17.8b, v20.8b
+	WORD $0x4e348223 // smlal2 v3.8h, v17.16b, v20.16b
+	WORD $0x0e358322 // smlal v2.8h, v25.8b, v21.8b
+	WORD $0x4e358323 // smlal2 v3.8h, v25.16b, v21.16b
+	VDUP V22.S[1], V20.S4
+	VDUP V23.S[1], V21.S4
+	WORD $0x0e348204 // smlal v4.8h, v16.8b, v20.8b
+	WORD $0x4e348205 // smlal2 v5.8h, v16.16b, v20.16b
+	WORD $0x0e358304 // smlal v4.8h, v24.8b, v21.8b
+	WORD $0x4e358305 // smlal2 v5.8h, v24.16b, v21.16b
+	WORD $0x0e348226 // smlal v6.8h, v17.8b, v20.8b
+	WORD $0x4e348227 // smlal2 v7.8h, v17.16b, v20.16b
+	WORD $0x0e358326 // smlal v6.8h, v25.8b, v21.8b
+	WORD $0x4e358327 // smlal2 v7.8h, v25.16b, v21.16b
+	VDUP V22.S[2], V20.S4
+	VDUP V23.S[2], V21.S4
+	WORD $0x0e348208 // smlal v8.8h, v16.8b, v20.8b
+	WORD $0x4e348209 // smlal2 v9.8h, v16.16b, v20.16b
+	WORD $0x0e358308 // smlal v8.8h, v24.8b, v21.8b
+	WORD $0x4e358309 // smlal2 v9.8h, v24.16b, v21.16b
+	WORD $0x0e34822a // smlal v10.8h, v17.8b, v20.8b
+	WORD $0x4e34822b // smlal2 v11.8h, v17.16b, v20.16b
+	WORD $0x0e35832a // smlal v10.8h, v25.8b, v21.8b
+	WORD $0x4e35832b // smlal2 v11.8h, v25.16b, v21.16b
+	VDUP V22.S[3], V20.S4
+	VDUP V23.S[3], V21.S4
+	WORD $0x0e34820c // smlal v12.8h, v16.8b, v20.8b
+	WORD $0x4e34820d // smlal2 v13.8h, v16.16b, v20.16b
+	WORD $0x0e35830c // smlal v12.8h, v24.8b, v21.8b
+	WORD $0x4e35830d // smlal2 v13.8h, v24.16b, v21.16b
+	WORD $0x0e34822e // smlal v14.8h, v17.8b, v20.8b
+	WORD $0x4e34822f // smlal2 v15.8h, v17.16b, v20.16b
+	WORD $0x0e35832e // smlal v14.8h, v25.8b, v21.8b
+	WORD $0x4e35832f // smlal2 v15.8h, v25.16b, v21.16b
+	WORD $0x4e602800 // saddlp v0.4s, v0.8h
+	WORD $0x4e602821 // saddlp v1.4s, v1.8h
+	WORD $0x4e602842 // saddlp v2.4s, v2.8h
+	WORD $0x4e602863 // saddlp v3.4s, v3.8h
+	WORD $0x4e602884 // saddlp v4.4s, v4.8h
+	WORD $0x4e6028a5 // saddlp v5.4s, v5.8h
+	WORD $0x4e6028c6 // saddlp v6.4s, v6.8h
+	WORD $0x4e6028e7 // saddlp v7.4s, v7.8h
+	WORD $0x4e602908 // saddlp v8.4s, v8.8h
+	WORD $0x4e602929 // saddlp v9.4s, v9.8h
+	WORD $0x4e60294a // saddlp v10.4s, v10.8h
+	WORD $0x4e60296b // saddlp v11.4s, v11.8h
+	WORD $0x4e60298c // saddlp v12.4s, v12.8h
+	WORD $0x4e6029ad // saddlp v13.4s, v13.8h
+	WORD $0x4e6029ce // saddlp v14.4s, v14.8h
+	WORD $0x4e6029ef // saddlp v15.4s, v15.8h
+	VADDP V1.S4, V0.S4, V0.S4
+	VADDP V3.S4, V2.S4, V2.S4
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V13.S4, V12.S4, V12.S4
+	VADDP V15.S4, V14.S4, V14.S4
+	FMOVD (R8), F20
+	WORD $0x2f08a694 // uxtl v20.8h, v20.8b
+	WORD $0x2f10a695 // uxtl v21.4s, v20.4h
+	WORD $0x6f10a696 // uxtl2 v22.4s, v20.8h
+	WORD $0x4eb59c00 // mul v0.4s, v0.4s, v21.4s
+	WORD $0x4eb69c42 // mul v2.4s, v2.4s, v22.4s
+	WORD $0x4eb59c84 // mul v4.4s, v4.4s, v21.4s
+	WORD $0x4eb69cc6 // mul v6.4s, v6.4s, v22.4s
+	WORD $0x4eb59d08 // mul v8.4s, v8.4s, v21.4s
+	WORD $0x4eb69d4a // mul v10.4s, v10.4s, v22.4s
+	WORD $0x4eb59d8c // mul v12.4s, v12.4s, v21.4s
+	WORD $0x4eb69dce // mul v14.4s, v14.4s, v22.4s
+	FMOVQ 0(R1), F16
+	FLDPQ 0(R11), (F24, F25)
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x4f901018 // fmla v24.4s, v0.4s, v16.s[0]
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4f901059 // fmla v25.4s, v2.4s, v16.s[0]
+	FSTPQ (F24, F25), 0(R11)
+	FLDPQ 32(R11), (F24, F25)
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4fb01098 // fmla v24.4s, v4.4s, v16.s[1]
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4fb010d9 // fmla v25.4s, v6.4s, v16.s[1]
+	FSTPQ (F24, F25), 32(R11)
+	FLDPQ 64(R11), (F24, F25)
+	WORD $0x4e21d908 // scvtf v8.4s, v8.4s
+	WORD $0x4f901918 // fmla v24.4s, v8.4s, v16.s[2]
+	WORD $0x4e21d94a // scvtf v10.4s, v10.4s
+	WORD $0x4f901959 // fmla v25.4s, v10.4s, v16.s[2]
+	FSTPQ (F24, F25), 64(R11)
+	FLDPQ 96(R11), (F24, F25)
+	WORD $0x4e21d98c // scvtf v12.4s, v12.4s
+	WORD $0x4fb01998 // fmla v24.4s, v12.4s, v16.s[3]
+	WORD $0x4e21d9ce // scvtf v14.4s, v14.4s
+	WORD $0x4fb019d9 // fmla v25.4s, v14.4s, v16.s[3]
+	FSTPQ (F24, F25), 96(R11)
+	ADD $160, R7
+	ADD $8, R8
+	ADD $192, R1
+	SUB $1, R9
+	CBNZ R9, sub0
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	ADD $96, R0, R8
+	MOVD $8, R9
+sub1:
+	FMOVD.P 8(R8), F20
+	FMOVQ 16(R10), F18
+	WORD $0x2f08a694 // uxtl v20.8h, v20.8b
+	WORD $0x6f10a695 // uxtl2 v21.4s, v20.8h
+	WORD $0x2f10a694 // uxtl v20.4s, v20.4h
+	WORD $0x4e21da94 // scvtf v20.4s, v20.4s
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4f921280 // fmla v0.4s, v20.4s, v18.s[0]
+	WORD $0x4f9212a1 // fmla v1.4s, v21.4s, v18.s[0]
+	WORD $0x4fb21282 // fmla v2.4s, v20.4s, v18.s[1]
+	WORD $0x4fb212a3 // fmla v3.4s, v21.4s, v18.s[1]
+	WORD $0x4f921a84 // fmla v4.4s, v20.4s, v18.s[2]
+	WORD $0x4f921aa5 // fmla v5.4s, v21.4s, v18.s[2]
+	WORD $0x4fb21a86 // fmla v6.4s, v20.4s, v18.s[3]
+	WORD $0x4fb21aa7 // fmla v7.4s, v21.4s, v18.s[3]
+	ADD $192, R10
+	SUB $1, R9
+	CBNZ R9, sub1
+	FMOVQ 0(R0), F16
+	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
+	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	FMOVQ 16(R0), F16
+	WORD $0x0e217a16 // fcvtl v22.4s, v16.4h
+	WORD $0x4e217a17 // fcvtl2 v23.4s, v16.8h
+	MOVD R3, R6
+	FLDPQ 0(R11), (F24, F25)
+	FLDPQ (R6), (F26, F27)
+	VFMLA V24.S4, V20.S4, V26.S4
+	WORD $0x4ea0ceda // fmls v26.4s, v22.4s, v0.4s
+	VFMLA V25.S4, V21.S4, V27.S4
+	WORD $0x4ea1cefb // fmls v27.4s, v23.4s, v1.4s
+	FSTPQ (F26, F27), (R6)
+	ADD R4, R6
+	FLDPQ 32(R11), (F24, F25)
+	FLDPQ (R6), (F26, F27)
+	VFMLA V24.S4, V20.S4, V26.S4
+	WORD $0x4ea2ceda // fmls v26.4s, v22.4s, v2.4s
+	VFMLA V25.S4, V21.S4, V27.S4
+	WORD $0x4ea3cefb // fmls v27.4s, v23.4s, v3.4s
+	FSTPQ (F26, F27), (R6)
+	ADD R4, R6
+	FLDPQ 64(R11), (F24, F25)
+	FLDPQ (R6), (F26, F27)
+	VFMLA V24.S4, V20.S4, V26.S4
+	WORD $0x4ea4ceda // fmls v26.4s, v22.4s, v4.4s
+	VFMLA V25.S4, V21.S4, V27.S4
+	WORD $0x4ea5cefb // fmls v27.4s, v23.4s, v5.4s
+	FSTPQ (F26, F27), (R6)
+	ADD R4, R6
+	FLDPQ 96(R11), (F24, F25)
+	FLDPQ (R6), (F26, F27)
+	VFMLA V24.S4, V20.S4, V26.S4
+	WORD $0x4ea6ceda // fmls v26.4s, v22.4s, v6.4s
+	VFMLA V25.S4, V21.S4, V27.S4
+	WORD $0x4ea7cefb // fmls v27.4s, v23.4s, v7.4s
+	FSTPQ (F26, F27), (R6)
+	ADD $1440, R0
+	SUB $1, R2
+	CBNZ R2, loop
+done:
 	RET
 
 // func gemmQ5_KDOT(w, panel []byte, nb int, out []float32, ldo int)
@@ -1481,6 +2628,470 @@ sub1:
 done:
 	RET
 
+// func gemmQ5_KI8MM(w, panel []byte, nb int, out []float32, ldo int)
+TEXT ·gemmQ5_KI8MM(SB), NOSPLIT, $0-88
+	MOVD w_base+0(FP), R0
+	MOVD panel_base+24(FP), R1
+	MOVD nb+48(FP), R2
+	MOVD out_base+56(FP), R3
+	MOVD ldo+80(FP), R4
+	LSL $2, R4
+	VMOVI $15, V30.B16
+	VMOVI $1, V31.B16
+	LSR $3, R2
+	CBZ R2, done
+loop:
+	MOVD R1, R10
+	// rows 0-3
+	MOVD R10, R1
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V21.B16, V21.B16, V21.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V22.B16, V22.B16, V22.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V23.B16, V23.B16, V23.B16
+	ADD $160, R0, R7
+	ADD $32, R0, R8
+	MOVD $8, R9
+sub0:
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	FMOVQ 0(R7), F24
+	VUSHR $4, V24.B16, V25.B16
+	FMOVQ 32(R7), F26
+	VUSHR $4, V26.B16, V27.B16
+	FMOVQ 128(R7), F28
+	VAND V31.B16, V28.B16, V29.B16
+	VSLI $4, V29.B16, V24.B16
+	VUSHR $1, V28.B16, V29.B16
+	VAND V31.B16, V29.B16, V29.B16
+	VSLI $4, V29.B16, V26.B16
+	VUSHR $4, V28.B16, V29.B16
+	VAND V31.B16, V29.B16, V29.B16
+	VSLI $4, V29.B16, V25.B16
+	VUSHR $5, V28.B16, V29.B16
+	VAND V31.B16, V29.B16, V29.B16
+	VSLI $4, V29.B16, V27.B16
+	VZIP1 V26.S4, V24.S4, V28.S4
+	VZIP2 V26.S4, V24.S4, V29.S4
+	VZIP1 V27.S4, V25.S4, V24.S4
+	VZIP2 V27.S4, V25.S4, V25.S4
+	FLDPQ 192(R1), (F26, F27)
+	WORD $0x4e9aa780 // smmla v0.4s, v28.16b, v26.16b
+	WORD $0x4e9ba781 // smmla v1.4s, v28.16b, v27.16b
+	WORD $0x4e9aa7a4 // smmla v4.4s, v29.16b, v26.16b
+	WORD $0x4e9ba7a5 // smmla v5.4s, v29.16b, v27.16b
+	FLDPQ 224(R1), (F26, F27)
+	WORD $0x4e9aa782 // smmla v2.4s, v28.16b, v26.16b
+	WORD $0x4e9ba783 // smmla v3.4s, v28.16b, v27.16b
+	WORD $0x4e9aa7a6 // smmla v6.4s, v29.16b, v26.16b
+	WORD $0x4e9ba7a7 // smmla v7.4s, v29.16b, v27.16b
+	FLDPQ 320(R1), (F26, F27)
+	WORD $0x4e9aa700 // smmla v0.4s, v24.16b, v26.16b
+	WORD $0x4e9ba701 // smmla v1.4s, v24.16b, v27.16b
+	WORD $0x4e9aa724 // smmla v4.4s, v25.16b, v26.16b
+	WORD $0x4e9ba725 // smmla v5.4s, v25.16b, v27.16b
+	FLDPQ 352(R1), (F26, F27)
+	WORD $0x4e9aa702 // smmla v2.4s, v24.16b, v26.16b
+	WORD $0x4e9ba703 // smmla v3.4s, v24.16b, v27.16b
+	WORD $0x4e9aa726 // smmla v6.4s, v25.16b, v26.16b
+	WORD $0x4e9ba727 // smmla v7.4s, v25.16b, v27.16b
+	FMOVQ 64(R7), F24
+	VUSHR $4, V24.B16, V25.B16
+	FMOVQ 96(R7), F26
+	VUSHR $4, V26.B16, V27.B16
+	FMOVQ 128(R7), F28
+	VUSHR $2, V28.B16, V29.B16
+	VAND V31.B16, V29.B16, V29.B16
+	VSLI $4, V29.B16, V24.B16
+	VUSHR $3, V28.B16, V29.B16
+	VAND V31.B16, V29.B16, V29.B16
+	VSLI $4, V29.B16, V26.B16
+	VUSHR $6, V28.B16, V29.B16
+	VAND V31.B16, V29.B16, V29.B16
+	VSLI $4, V29.B16, V25.B16
+	VUSHR $7, V28.B16, V29.B16
+	VSLI $4, V29.B16, V27.B16
+	VZIP1 V26.S4, V24.S4, V28.S4
+	VZIP2 V26.S4, V24.S4, V29.S4
+	VZIP1 V27.S4, V25.S4, V24.S4
+	VZIP2 V27.S4, V25.S4, V25.S4
+	FLDPQ 256(R1), (F26, F27)
+	WORD $0x4e9aa780 // smmla v0.4s, v28.16b, v26.16b
+	WORD $0x4e9ba781 // smmla v1.4s, v28.16b, v27.16b
+	WORD $0x4e9aa7a4 // smmla v4.4s, v29.16b, v26.16b
+	WORD $0x4e9ba7a5 // smmla v5.4s, v29.16b, v27.16b
+	FLDPQ 288(R1), (F26, F27)
+	WORD $0x4e9aa782 // smmla v2.4s, v28.16b, v26.16b
+	WORD $0x4e9ba783 // smmla v3.4s, v28.16b, v27.16b
+	WORD $0x4e9aa7a6 // smmla v6.4s, v29.16b, v26.16b
+	WORD $0x4e9ba7a7 // smmla v7.4s, v29.16b, v27.16b
+	FLDPQ 384(R1), (F26, F27)
+	WORD $0x4e9aa700 // smmla v0.4s, v24.16b, v26.16b
+	WORD $0x4e9ba701 // smmla v1.4s, v24.16b, v27.16b
+	WORD $0x4e9aa724 // smmla v4.4s, v25.16b, v26.16b
+	WORD $0x4e9ba725 // smmla v5.4s, v25.16b, v27.16b
+	FLDPQ 416(R1), (F26, F27)
+	WORD $0x4e9aa702 // smmla v2.4s, v24.16b, v26.16b
+	WORD $0x4e9ba703 // smmla v3.4s, v24.16b, v27.16b
+	WORD $0x4e9aa726 // smmla v6.4s, v25.16b, v26.16b
+	WORD $0x4e9ba727 // smmla v7.4s, v25.16b, v27.16b
+	FMOVS 0(R8), F24
+	WORD $0x2f08a718 // uxtl v24.8h, v24.8b
+	WORD $0x2f10a718 // uxtl v24.4s, v24.4h
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4eb99c21 // mul v1.4s, v1.4s, v25.4s
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4eb99c63 // mul v3.4s, v3.4s, v25.4s
+	WORD $0x4eba9c84 // mul v4.4s, v4.4s, v26.4s
+	WORD $0x4eba9ca5 // mul v5.4s, v5.4s, v26.4s
+	WORD $0x4eba9cc6 // mul v6.4s, v6.4s, v26.4s
+	WORD $0x4eba9ce7 // mul v7.4s, v7.4s, v26.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FLDPQ 0(R1), (F28, F29)
+	VFMLA V28.S4, V0.S4, V8.S4
+	VFMLA V28.S4, V4.S4, V12.S4
+	VFMLA V29.S4, V1.S4, V9.S4
+	VFMLA V29.S4, V5.S4, V13.S4
+	FLDPQ 32(R1), (F28, F29)
+	VFMLA V28.S4, V2.S4, V10.S4
+	VFMLA V28.S4, V6.S4, V14.S4
+	VFMLA V29.S4, V3.S4, V11.S4
+	VFMLA V29.S4, V7.S4, V15.S4
+	FMOVS 64(R8), F24
+	WORD $0x2f08a718 // uxtl v24.8h, v24.8b
+	WORD $0x2f10a718 // uxtl v24.4s, v24.4h
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	FLDPQ 64(R1), (F28, F29)
+	VFMLA V28.S4, V25.S4, V16.S4
+	VFMLA V28.S4, V26.S4, V20.S4
+	VFMLA V29.S4, V25.S4, V17.S4
+	VFMLA V29.S4, V26.S4, V21.S4
+	FLDPQ 96(R1), (F28, F29)
+	VFMLA V28.S4, V25.S4, V18.S4
+	VFMLA V28.S4, V26.S4, V22.S4
+	VFMLA V29.S4, V25.S4, V19.S4
+	VFMLA V29.S4, V26.S4, V23.S4
+	ADD $160, R7
+	ADD $8, R8
+	ADD $448, R1
+	SUB $1, R9
+	CBNZ R9, sub0
+	FMOVD 0(R0), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	FMOVD 16(R0), F29
+	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
+	ADD $0, R3, R6
+	FMOVQ (R6), F26
+	VUZP1 V12.S4, V8.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP1 V20.S4, V16.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V12.S4, V8.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP2 V20.S4, V16.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP1 V13.S4, V9.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP1 V21.S4, V17.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V13.S4, V9.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP2 V21.S4, V17.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP1 V14.S4, V10.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP1 V22.S4, V18.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V14.S4, V10.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP2 V22.S4, V18.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP1 V15.S4, V11.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP1 V23.S4, V19.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V15.S4, V11.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP2 V23.S4, V19.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	// rows 4-7
+	MOVD R10, R1
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V16.B16, V16.B16, V16.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V17.B16, V17.B16, V17.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V18.B16, V18.B16, V18.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V19.B16, V19.B16, V19.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V20.B16, V20.B16, V20.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V21.B16, V21.B16, V21.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V22.B16, V22.B16, V22.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	VEOR V23.B16, V23.B16, V23.B16
+	ADD $160, R0, R7
+	ADD $32, R0, R8
+	MOVD $8, R9
+sub1:
+	VEOR V0.B16, V0.B16, V0.B16
+	VEOR V1.B16, V1.B16, V1.B16
+	VEOR V2.B16, V2.B16, V2.B16
+	VEOR V3.B16, V3.B16, V3.B16
+	VEOR V4.B16, V4.B16, V4.B16
+	VEOR V5.B16, V5.B16, V5.B16
+	VEOR V6.B16, V6.B16, V6.B16
+	VEOR V7.B16, V7.B16, V7.B16
+	FMOVQ 16(R7), F24
+	VUSHR $4, V24.B16, V25.B16
+	FMOVQ 48(R7), F26
+	VUSHR $4, V26.B16, V27.B16
+	FMOVQ 144(R7), F28
+	VAND V31.B16, V28.B16, V29.B16
+	VSLI $4, V29.B16, V24.B16
+	VUSHR $1, V28.B16, V29.B16
+	VAND V31.B16, V29.B16, V29.B16
+	VSLI $4, V29.B16, V26.B16
+	VUSHR $4, V28.B16, V29.B16
+	VAND V31.B16, V29.B16, V29.B16
+	VSLI $4, V29.B16, V25.B16
+	VUSHR $5, V28.B16, V29.B16
+	VAND V31.B16, V29.B16, V29.B16
+	VSLI $4, V29.B16, V27.B16
+	VZIP1 V26.S4, V24.S4, V28.S4
+	VZIP2 V26.S4, V24.S4, V29.S4
+	VZIP1 V27.S4, V25.S4, V24.S4
+	VZIP2 V27.S4, V25.S4, V25.S4
+	FLDPQ 192(R1), (F26, F27)
+	WORD $0x4e9aa780 // smmla v0.4s, v28.16b, v26.16b
+	WORD $0x4e9ba781 // smmla v1.4s, v28.16b, v27.16b
+	WORD $0x4e9aa7a4 // smmla v4.4s, v29.16b, v26.16b
+	WORD $0x4e9ba7a5 // smmla v5.4s, v29.16b, v27.16b
+	FLDPQ 224(R1), (F26, F27)
+	WORD $0x4e9aa782 // smmla v2.4s, v28.16b, v26.16b
+	WORD $0x4e9ba783 // smmla v3.4s, v28.16b, v27.16b
+	WORD $0x4e9aa7a6 // smmla v6.4s, v29.16b, v26.16b
+	WORD $0x4e9ba7a7 // smmla v7.4s, v29.16b, v27.16b
+	FLDPQ 320(R1), (F26, F27)
+	WORD $0x4e9aa700 // smmla v0.4s, v24.16b, v26.16b
+	WORD $0x4e9ba701 // smmla v1.4s, v24.16b, v27.16b
+	WORD $0x4e9aa724 // smmla v4.4s, v25.16b, v26.16b
+	WORD $0x4e9ba725 // smmla v5.4s, v25.16b, v27.16b
+	FLDPQ 352(R1), (F26, F27)
+	WORD $0x4e9aa702 // smmla v2.4s, v24.16b, v26.16b
+	WORD $0x4e9ba703 // smmla v3.4s, v24.16b, v27.16b
+	WORD $0x4e9aa726 // smmla v6.4s, v25.16b, v26.16b
+	WORD $0x4e9ba727 // smmla v7.4s, v25.16b, v27.16b
+	FMOVQ 80(R7), F24
+	VUSHR $4, V24.B16, V25.B16
+	FMOVQ 112(R7), F26
+	VUSHR $4, V26.B16, V27.B16
+	FMOVQ 144(R7), F28
+	VUSHR $2, V28.B16, V29.B16
+	VAND V31.B16, V29.B16, V29.B16
+	VSLI $4, V29.B16, V24.B16
+	VUSHR $3, V28.B16, V29.B16
+	VAND V31.B16, V29.B16, V29.B16
+	VSLI $4, V29.B16, V26.B16
+	VUSHR $6, V28.B16, V29.B16
+	VAND V31.B16, V29.B16, V29.B16
+	VSLI $4, V29.B16, V25.B16
+	VUSHR $7, V28.B16, V29.B16
+	VSLI $4, V29.B16, V27.B16
+	VZIP1 V26.S4, V24.S4, V28.S4
+	VZIP2 V26.S4, V24.S4, V29.S4
+	VZIP1 V27.S4, V25.S4, V24.S4
+	VZIP2 V27.S4, V25.S4, V25.S4
+	FLDPQ 256(R1), (F26, F27)
+	WORD $0x4e9aa780 // smmla v0.4s, v28.16b, v26.16b
+	WORD $0x4e9ba781 // smmla v1.4s, v28.16b, v27.16b
+	WORD $0x4e9aa7a4 // smmla v4.4s, v29.16b, v26.16b
+	WORD $0x4e9ba7a5 // smmla v5.4s, v29.16b, v27.16b
+	FLDPQ 288(R1), (F26, F27)
+	WORD $0x4e9aa782 // smmla v2.4s, v28.16b, v26.16b
+	WORD $0x4e9ba783 // smmla v3.4s, v28.16b, v27.16b
+	WORD $0x4e9aa7a6 // smmla v6.4s, v29.16b, v26.16b
+	WORD $0x4e9ba7a7 // smmla v7.4s, v29.16b, v27.16b
+	FLDPQ 384(R1), (F26, F27)
+	WORD $0x4e9aa700 // smmla v0.4s, v24.16b, v26.16b
+	WORD $0x4e9ba701 // smmla v1.4s, v24.16b, v27.16b
+	WORD $0x4e9aa724 // smmla v4.4s, v25.16b, v26.16b
+	WORD $0x4e9ba725 // smmla v5.4s, v25.16b, v27.16b
+	FLDPQ 416(R1), (F26, F27)
+	WORD $0x4e9aa702 // smmla v2.4s, v24.16b, v26.16b
+	WORD $0x4e9ba703 // smmla v3.4s, v24.16b, v27.16b
+	WORD $0x4e9aa726 // smmla v6.4s, v25.16b, v26.16b
+	WORD $0x4e9ba727 // smmla v7.4s, v25.16b, v27.16b
+	FMOVS 4(R8), F24
+	WORD $0x2f08a718 // uxtl v24.8h, v24.8b
+	WORD $0x2f10a718 // uxtl v24.4s, v24.4h
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4eb99c21 // mul v1.4s, v1.4s, v25.4s
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4eb99c63 // mul v3.4s, v3.4s, v25.4s
+	WORD $0x4eba9c84 // mul v4.4s, v4.4s, v26.4s
+	WORD $0x4eba9ca5 // mul v5.4s, v5.4s, v26.4s
+	WORD $0x4eba9cc6 // mul v6.4s, v6.4s, v26.4s
+	WORD $0x4eba9ce7 // mul v7.4s, v7.4s, v26.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FLDPQ 0(R1), (F28, F29)
+	VFMLA V28.S4, V0.S4, V8.S4
+	VFMLA V28.S4, V4.S4, V12.S4
+	VFMLA V29.S4, V1.S4, V9.S4
+	VFMLA V29.S4, V5.S4, V13.S4
+	FLDPQ 32(R1), (F28, F29)
+	VFMLA V28.S4, V2.S4, V10.S4
+	VFMLA V28.S4, V6.S4, V14.S4
+	VFMLA V29.S4, V3.S4, V11.S4
+	VFMLA V29.S4, V7.S4, V15.S4
+	FMOVS 68(R8), F24
+	WORD $0x2f08a718 // uxtl v24.8h, v24.8b
+	WORD $0x2f10a718 // uxtl v24.4s, v24.4h
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	FLDPQ 64(R1), (F28, F29)
+	VFMLA V28.S4, V25.S4, V16.S4
+	VFMLA V28.S4, V26.S4, V20.S4
+	VFMLA V29.S4, V25.S4, V17.S4
+	VFMLA V29.S4, V26.S4, V21.S4
+	FLDPQ 96(R1), (F28, F29)
+	VFMLA V28.S4, V25.S4, V18.S4
+	VFMLA V28.S4, V26.S4, V22.S4
+	VFMLA V29.S4, V25.S4, V19.S4
+	VFMLA V29.S4, V26.S4, V23.S4
+	ADD $160, R7
+	ADD $8, R8
+	ADD $448, R1
+	SUB $1, R9
+	CBNZ R9, sub1
+	FMOVD 8(R0), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	FMOVD 24(R0), F29
+	WORD $0x0e217bbd // fcvtl v29.4s, v29.4h
+	ADD $16, R3, R6
+	FMOVQ (R6), F26
+	VUZP1 V12.S4, V8.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP1 V20.S4, V16.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V12.S4, V8.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP2 V20.S4, V16.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP1 V13.S4, V9.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP1 V21.S4, V17.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V13.S4, V9.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP2 V21.S4, V17.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP1 V14.S4, V10.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP1 V22.S4, V18.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V14.S4, V10.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP2 V22.S4, V18.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP1 V15.S4, V11.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP1 V23.S4, V19.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V15.S4, V11.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	VUZP2 V23.S4, V19.S4, V25.S4
+	WORD $0x4eb9cfba // fmls v26.4s, v29.4s, v25.4s
+	FMOVQ F26, (R6)
+	ADD $1440, R0
+	SUB $1, R2
+	CBNZ R2, loop
+done:
+	RET
+
 // func gemvQ6_KNEON(w []byte, a []activation, out []float32)
 TEXT ·gemvQ6_KNEON(SB), NOSPLIT, $0-72
 	MOVD w_base+0(FP), R0
@@ -1489,7 +3100,8 @@ TEXT ·gemvQ6_KNEON(SB), NOSPLIT, $0-72
 	MOVD out_base+48(FP), R3
 	VMOVI $15, V30.B16
 	VMOVI $3, V31.B16
-	VMOVI $32, V24.B16
+	MOVD $-32, R5
+	VDUP R5, V24.H8
 	FLDPQ (R3), (F28, F29)
 	LSR $3, R2
 	CBZ R2, done
@@ -1506,40 +3118,28 @@ sub:
 	PRFM 2112(R7), PLDL1KEEP
 	PRFM 2176(R7), PLDL1KEEP
 	VLD1.P 48(R1), [V25.B16, V26.B16, V27.B16]
-	VEOR V4.B16, V4.B16, V4.B16
-	VEOR V5.B16, V5.B16, V5.B16
-	VEOR V6.B16, V6.B16, V6.B16
-	VEOR V7.B16, V7.B16, V7.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V11.B16, V11.B16, V11.B16
 	FMOVQ 128(R7), F20
 	FMOVQ 160(R7), F21
 	FMOVQ 0(R7), F0
 	VUSHR $4, V0.B16, V1.B16
 	VAND V31.B16, V20.B16, V22.B16
 	VSLI $4, V22.B16, V0.B16
-	VSUB V24.B16, V0.B16, V0.B16
 	VAND V31.B16, V21.B16, V22.B16
 	VSLI $4, V22.B16, V1.B16
-	VSUB V24.B16, V1.B16, V1.B16
 	VDUP V26.S[0], V2.S4
 	VDUP V27.S[0], V3.S4
-	WORD $0x0e228004 // smlal v4.8h, v0.8b, v2.8b
-	WORD $0x4e228005 // smlal2 v5.8h, v0.16b, v2.16b
-	WORD $0x0e238028 // smlal v8.8h, v1.8b, v3.8b
-	WORD $0x4e238029 // smlal2 v9.8h, v1.16b, v3.16b
+	WORD $0x0e22c004 // smull v4.8h, v0.8b, v2.8b
+	WORD $0x4e22c005 // smull2 v5.8h, v0.16b, v2.16b
+	WORD $0x0e23c028 // smull v8.8h, v1.8b, v3.8b
+	WORD $0x4e23c029 // smull2 v9.8h, v1.16b, v3.16b
 	FMOVQ 32(R7), F0
 	VUSHR $4, V0.B16, V1.B16
 	VUSHR $2, V20.B16, V22.B16
 	VAND V31.B16, V22.B16, V22.B16
 	VSLI $4, V22.B16, V0.B16
-	VSUB V24.B16, V0.B16, V0.B16
 	VUSHR $2, V21.B16, V22.B16
 	VAND V31.B16, V22.B16, V22.B16
 	VSLI $4, V22.B16, V1.B16
-	VSUB V24.B16, V1.B16, V1.B16
 	VDUP V26.S[1], V2.S4
 	VDUP V27.S[1], V3.S4
 	WORD $0x0e228004 // smlal v4.8h, v0.8b, v2.8b
@@ -1551,11 +3151,9 @@ sub:
 	VUSHR $4, V20.B16, V22.B16
 	VAND V31.B16, V22.B16, V22.B16
 	VSLI $4, V22.B16, V0.B16
-	VSUB V24.B16, V0.B16, V0.B16
 	VUSHR $4, V21.B16, V22.B16
 	VAND V31.B16, V22.B16, V22.B16
 	VSLI $4, V22.B16, V1.B16
-	VSUB V24.B16, V1.B16, V1.B16
 	VDUP V26.S[2], V2.S4
 	VDUP V27.S[2], V3.S4
 	WORD $0x0e228004 // smlal v4.8h, v0.8b, v2.8b
@@ -1566,10 +3164,8 @@ sub:
 	VUSHR $4, V0.B16, V1.B16
 	VUSHR $6, V20.B16, V22.B16
 	VSLI $4, V22.B16, V0.B16
-	VSUB V24.B16, V0.B16, V0.B16
 	VUSHR $6, V21.B16, V22.B16
 	VSLI $4, V22.B16, V1.B16
-	VSUB V24.B16, V1.B16, V1.B16
 	VDUP V26.S[3], V2.S4
 	VDUP V27.S[3], V3.S4
 	WORD $0x0e228004 // smlal v4.8h, v0.8b, v2.8b
@@ -1582,26 +3178,22 @@ sub:
 	VUSHR $4, V0.B16, V1.B16
 	VAND V31.B16, V20.B16, V22.B16
 	VSLI $4, V22.B16, V0.B16
-	VSUB V24.B16, V0.B16, V0.B16
 	VAND V31.B16, V21.B16, V22.B16
 	VSLI $4, V22.B16, V1.B16
-	VSUB V24.B16, V1.B16, V1.B16
 	VDUP V26.S[0], V2.S4
 	VDUP V27.S[0], V3.S4
-	WORD $0x0e228006 // smlal v6.8h, v0.8b, v2.8b
-	WORD $0x4e228007 // smlal2 v7.8h, v0.16b, v2.16b
-	WORD $0x0e23802a // smlal v10.8h, v1.8b, v3.8b
-	WORD $0x4e23802b // smlal2 v11.8h, v1.16b, v3.16b
+	WORD $0x0e22c006 // smull v6.8h, v0.8b, v2.8b
+	WORD $0x4e22c007 // smull2 v7.8h, v0.16b, v2.16b
+	WORD $0x0e23c02a // smull v10.8h, v1.8b, v3.8b
+	WORD $0x4e23c02b // smull2 v11.8h, v1.16b, v3.16b
 	FMOVQ 48(R7), F0
 	VUSHR $4, V0.B16, V1.B16
 	VUSHR $2, V20.B16, V22.B16
 	VAND V31.B16, V22.B16, V22.B16
 	VSLI $4, V22.B16, V0.B16
-	VSUB V24.B16, V0.B16, V0.B16
 	VUSHR $2, V21.B16, V22.B16
 	VAND V31.B16, V22.B16, V22.B16
 	VSLI $4, V22.B16, V1.B16
-	VSUB V24.B16, V1.B16, V1.B16
 	VDUP V26.S[1], V2.S4
 	VDUP V27.S[1], V3.S4
 	WORD $0x0e228006 // smlal v6.8h, v0.8b, v2.8b
@@ -1613,11 +3205,9 @@ sub:
 	VUSHR $4, V20.B16, V22.B16
 	VAND V31.B16, V22.B16, V22.B16
 	VSLI $4, V22.B16, V0.B16
-	VSUB V24.B16, V0.B16, V0.B16
 	VUSHR $4, V21.B16, V22.B16
 	VAND V31.B16, V22.B16, V22.B16
 	VSLI $4, V22.B16, V1.B16
-	VSUB V24.B16, V1.B16, V1.B16
 	VDUP V26.S[2], V2.S4
 	VDUP V27.S[2], V3.S4
 	WORD $0x0e228006 // smlal v6.8h, v0.8b, v2.8b
@@ -1628,28 +3218,35 @@ sub:
 	VUSHR $4, V0.B16, V1.B16
 	VUSHR $6, V20.B16, V22.B16
 	VSLI $4, V22.B16, V0.B16
-	VSUB V24.B16, V0.B16, V0.B16
 	VUSHR $6, V21.B16, V22.B16
 	VSLI $4, V22.B16, V1.B16
-	VSUB V24.B16, V1.B16, V1.B16
 	VDUP V26.S[3], V2.S4
 	VDUP V27.S[3], V3.S4
 	WORD $0x0e228006 // smlal v6.8h, v0.8b, v2.8b
 	WORD $0x4e228007 // smlal2 v7.8h, v0.16b, v2.16b
 	WORD $0x0e23802a // smlal v10.8h, v1.8b, v3.8b
 	WORD $0x4e23802b // smlal2 v11.8h, v1.16b, v3.16b
+	VORR V25.B16, V25.B16, V15.B16
+	WORD $0x0f6fab00 // smull v0.4s, v24.4h, v15.h[6]
+	WORD $0x0f6fab01 // smull v1.4s, v24.4h, v15.h[6]
+	WORD $0x0f7fab02 // smull v2.4s, v24.4h, v15.h[7]
+	WORD $0x0f7fab03 // smull v3.4s, v24.4h, v15.h[7]
 	WORD $0x4e602884 // saddlp v4.4s, v4.8h
 	WORD $0x4e6028a5 // saddlp v5.4s, v5.8h
 	VADDP V5.S4, V4.S4, V16.S4
+	VADD V0.S4, V16.S4, V16.S4
 	WORD $0x4e6028c6 // saddlp v6.4s, v6.8h
 	WORD $0x4e6028e7 // saddlp v7.4s, v7.8h
 	VADDP V7.S4, V6.S4, V17.S4
+	VADD V1.S4, V17.S4, V17.S4
 	WORD $0x4e602908 // saddlp v8.4s, v8.8h
 	WORD $0x4e602929 // saddlp v9.4s, v9.8h
 	VADDP V9.S4, V8.S4, V18.S4
+	VADD V2.S4, V18.S4, V18.S4
 	WORD $0x4e60294a // saddlp v10.4s, v10.8h
 	WORD $0x4e60296b // saddlp v11.4s, v11.8h
 	VADDP V11.S4, V10.S4, V19.S4
+	VADD V3.S4, V19.S4, V19.S4
 	FMOVQ (R8), F20
 	WORD $0x0f08a695 // sxtl v21.8h, v20.8b
 	WORD $0x4f08a696 // sxtl2 v22.8h, v20.16b
@@ -1690,7 +3287,8 @@ TEXT ·gemvQ6_KDOT(SB), NOSPLIT, $0-72
 	MOVD out_base+48(FP), R3
 	VMOVI $15, V30.B16
 	VMOVI $3, V31.B16
-	VMOVI $32, V24.B16
+	MOVD $-32, R5
+	VDUP R5, V24.H8
 	FLDPQ (R3), (F28, F29)
 	LSR $3, R2
 	CBZ R2, done
@@ -1707,20 +3305,19 @@ sub:
 	PRFM 2112(R7), PLDL1KEEP
 	PRFM 2176(R7), PLDL1KEEP
 	VLD1.P 48(R1), [V25.B16, V26.B16, V27.B16]
-	VEOR V16.B16, V16.B16, V16.B16
-	VEOR V17.B16, V17.B16, V17.B16
-	VEOR V18.B16, V18.B16, V18.B16
-	VEOR V19.B16, V19.B16, V19.B16
+	VORR V25.B16, V25.B16, V15.B16
+	WORD $0x0f6fab10 // smull v16.4s, v24.4h, v15.h[6]
+	WORD $0x0f6fab11 // smull v17.4s, v24.4h, v15.h[6]
+	WORD $0x0f7fab12 // smull v18.4s, v24.4h, v15.h[7]
+	WORD $0x0f7fab13 // smull v19.4s, v24.4h, v15.h[7]
 	FMOVQ 128(R7), F20
 	FMOVQ 160(R7), F21
 	FMOVQ 0(R7), F0
 	VUSHR $4, V0.B16, V1.B16
 	VAND V31.B16, V20.B16, V22.B16
 	VSLI $4, V22.B16, V0.B16
-	VSUB V24.B16, V0.B16, V0.B16
 	VAND V31.B16, V21.B16, V22.B16
 	VSLI $4, V22.B16, V1.B16
-	VSUB V24.B16, V1.B16, V1.B16
 	WORD $0x4f9ae010 // sdot v16.4s, v0.16b, v26.4b[0]
 	WORD $0x4f9be032 // sdot v18.4s, v1.16b, v27.4b[0]
 	FMOVQ 32(R7), F2
@@ -1728,11 +3325,9 @@ sub:
 	VUSHR $2, V20.B16, V22.B16
 	VAND V31.B16, V22.B16, V22.B16
 	VSLI $4, V22.B16, V2.B16
-	VSUB V24.B16, V2.B16, V2.B16
 	VUSHR $2, V21.B16, V22.B16
 	VAND V31.B16, V22.B16, V22.B16
 	VSLI $4, V22.B16, V3.B16
-	VSUB V24.B16, V3.B16, V3.B16
 	WORD $0x4fbae050 // sdot v16.4s, v2.16b, v26.4b[1]
 	WORD $0x4fbbe072 // sdot v18.4s, v3.16b, v27.4b[1]
 	FMOVQ 64(R7), F4
@@ -1740,21 +3335,17 @@ sub:
 	VUSHR $4, V20.B16, V22.B16
 	VAND V31.B16, V22.B16, V22.B16
 	VSLI $4, V22.B16, V4.B16
-	VSUB V24.B16, V4.B16, V4.B16
 	VUSHR $4, V21.B16, V22.B16
 	VAND V31.B16, V22.B16, V22.B16
 	VSLI $4, V22.B16, V5.B16
-	VSUB V24.B16, V5.B16, V5.B16
 	WORD $0x4f9ae890 // sdot v16.4s, v4.16b, v26.4b[2]
 	WORD $0x4f9be8b2 // sdot v18.4s, v5.16b, v27.4b[2]
 	FMOVQ 96(R7), F6
 	VUSHR $4, V6.B16, V7.B16
 	VUSHR $6, V20.B16, V22.B16
 	VSLI $4, V22.B16, V6.B16
-	VSUB V24.B16, V6.B16, V6.B16
 	VUSHR $6, V21.B16, V22.B16
 	VSLI $4, V22.B16, V7.B16
-	VSUB V24.B16, V7.B16, V7.B16
 	WORD $0x4fbae8d0 // sdot v16.4s, v6.16b, v26.4b[3]
 	WORD $0x4fbbe8f2 // sdot v18.4s, v7.16b, v27.4b[3]
 	FMOVQ 144(R7), F20
@@ -1763,10 +3354,8 @@ sub:
 	VUSHR $4, V0.B16, V1.B16
 	VAND V31.B16, V20.B16, V22.B16
 	VSLI $4, V22.B16, V0.B16
-	VSUB V24.B16, V0.B16, V0.B16
 	VAND V31.B16, V21.B16, V22.B16
 	VSLI $4, V22.B16, V1.B16
-	VSUB V24.B16, V1.B16, V1.B16
 	WORD $0x4f9ae011 // sdot v17.4s, v0.16b, v26.4b[0]
 	WORD $0x4f9be033 // sdot v19.4s, v1.16b, v27.4b[0]
 	FMOVQ 48(R7), F2
@@ -1774,11 +3363,9 @@ sub:
 	VUSHR $2, V20.B16, V22.B16
 	VAND V31.B16, V22.B16, V22.B16
 	VSLI $4, V22.B16, V2.B16
-	VSUB V24.B16, V2.B16, V2.B16
 	VUSHR $2, V21.B16, V22.B16
 	VAND V31.B16, V22.B16, V22.B16
 	VSLI $4, V22.B16, V3.B16
-	VSUB V24.B16, V3.B16, V3.B16
 	WORD $0x4fbae051 // sdot v17.4s, v2.16b, v26.4b[1]
 	WORD $0x4fbbe073 // sdot v19.4s, v3.16b, v27.4b[1]
 	FMOVQ 80(R7), F4
@@ -1786,21 +3373,17 @@ sub:
 	VUSHR $4, V20.B16, V22.B16
 	VAND V31.B16, V22.B16, V22.B16
 	VSLI $4, V22.B16, V4.B16
-	VSUB V24.B16, V4.B16, V4.B16
 	VUSHR $4, V21.B16, V22.B16
 	VAND V31.B16, V22.B16, V22.B16
 	VSLI $4, V22.B16, V5.B16
-	VSUB V24.B16, V5.B16, V5.B16
 	WORD $0x4f9ae891 // sdot v17.4s, v4.16b, v26.4b[2]
 	WORD $0x4f9be8b3 // sdot v19.4s, v5.16b, v27.4b[2]
 	FMOVQ 112(R7), F6
 	VUSHR $4, V6.B16, V7.B16
 	VUSHR $6, V20.B16, V22.B16
 	VSLI $4, V22.B16, V6.B16
-	VSUB V24.B16, V6.B16, V6.B16
 	VUSHR $6, V21.B16, V22.B16
 	VSLI $4, V22.B16, V7.B16
-	VSUB V24.B16, V7.B16, V7.B16
 	WORD $0x4fbae8d1 // sdot v17.4s, v6.16b, v26.4b[3]
 	WORD $0x4fbbe8f3 // sdot v19.4s, v7.16b, v27.4b[3]
 	FMOVQ (R8), F20
@@ -1835,6 +3418,409 @@ done:
 	FSTPQ (F28, F29), (R3)
 	RET
 
+// func gemmQ6_KNEON(w, panel []byte, nb int, out []float32, ldo int)
+TEXT ·gemmQ6_KNEON(SB), NOSPLIT, $144-88
+	MOVD w_base+0(FP), R0
+	MOVD panel_base+24(FP), R1
+	MOVD nb+48(FP), R2
+	MOVD out_base+56(FP), R3
+	MOVD ldo+80(FP), R4
+	LSL $2, R4
+	VMOVI $15, V30.B16
+	VMOVI $3, V31.B16
+	LSR $3, R2
+	CBZ R2, done
+	VMOVI $32, V30.B16
+	MOVD RSP, R11
+	ADD $16, R11
+loop:
+	VEOR V16.B16, V16.B16, V16.B16
+	FSTPQ (F16, F16), 0(R11)
+	FSTPQ (F16, F16), 32(R11)
+	FSTPQ (F16, F16), 64(R11)
+	FSTPQ (F16, F16), 96(R11)
+	MOVD R1, R10
+	ADD $144, R0, R7
+	ADD $16, R0, R8
+	MOVD $8, R9
+sub0:
+	FLDPQ 128(R7), (F28, F29)
+	FLDPQ 0(R7), (F16, F17)
+	VAND V31.B16, V28.B16, V20.B16
+	VSLI $4, V20.B16, V16.B16
+	VSUB V30.B16, V16.B16, V16.B16
+	VAND V31.B16, V29.B16, V20.B16
+	VSLI $4, V20.B16, V17.B16
+	VSUB V30.B16, V17.B16, V17.B16
+	FMOVQ 64(R1), F22
+	VDUP V22.S[0], V20.S4
+	WORD $0x0e34c200 // smull v0.8h, v16.8b, v20.8b
+	WORD $0x4e34c201 // smull2 v1.8h, v16.16b, v20.16b
+	WORD $0x0e34c222 // smull v2.8h, v17.8b, v20.8b
+	WORD $0x4e34c223 // smull2 v3.8h, v17.16b, v20.16b
+	VDUP V22.S[1], V20.S4
+	WORD $0x0e34c204 // smull v4.8h, v16.8b, v20.8b
+	WORD $0x4e34c205 // smull2 v5.8h, v16.16b, v20.16b
+	WORD $0x0e34c226 // smull v6.8h, v17.8b, v20.8b
+	WORD $0x4e34c227 // smull2 v7.8h, v17.16b, v20.16b
+	VDUP V22.S[2], V20.S4
+	WORD $0x0e34c208 // smull v8.8h, v16.8b, v20.8b
+	WORD $0x4e34c209 // smull2 v9.8h, v16.16b, v20.16b
+	WORD $0x0e34c22a // smull v10.8h, v17.8b, v20.8b
+	WORD $0x4e34c22b // smull2 v11.8h, v17.16b, v20.16b
+	VDUP V22.S[3], V20.S4
+	WORD $0x0e34c20c // smull v12.8h, v16.8b, v20.8b
+	WORD $0x4e34c20d // smull2 v13.8h, v16.16b, v20.16b
+	WORD $0x0e34c22e // smull v14.8h, v17.8b, v20.8b
+	WORD $0x4e34c22f // smull2 v15.8h, v17.16b, v20.16b
+	FLDPQ 32(R7), (F16, F17)
+	VUSHR $2, V28.B16, V20.B16
+	VAND V31.B16, V20.B16, V20.B16
+	VSLI $4, V20.B16, V16.B16
+	VSUB V30.B16, V16.B16, V16.B16
+	VUSHR $2, V29.B16, V20.B16
+	VAND V31.B16, V20.B16, V20.B16
+	VSLI $4, V20.B16, V17.B16
+	VSUB V30.B16, V17.B16, V17.B16
+	FMOVQ 80(R1), F22
+	VDUP V22.S[0], V20.S4
+	WORD $0x0e348200 // smlal v0.8h, v16.8b, v20.8b
+	WORD $0x4e348201 // smlal2 v1.8h, v16.16b, v20.16b
+	WORD $0x0e348222 // smlal v2.8h, v17.8b, v20.8b
+	WORD $0x4e348223 // smlal2 v3.8h, v17.16b, v20.16b
+	VDUP V22.S[1], V20.S4
+	WORD $0x0e348204 // smlal v4.8h, v16.8b, v20.8b
+	WORD $0x4e348205 // smlal2 v5.8h, v16.16b, v20.16b
+	WORD $0x0e348226 // smlal v6.8h, v17.8b, v20.8b
+	WORD $0x4e348227 // smlal2 v7.8h, v17.16b, v20.16b
+	VDUP V22.S[2], V20.S4
+	WORD $0x0e348208 // smlal v8.8h, v16.8b, v20.8b
+	WORD $0x4e348209 // smlal2 v9.8h, v16.16b, v20.16b
+	WORD $0x0e34822a // smlal v10.8h, v17.8b, v20.8b
+	WORD $0x4e34822b // smlal2 v11.8h, v17.16b, v20.16b
+	VDUP V22.S[3], V20.S4
+	WORD $0x0e34820c // smlal v12.8h, v16.8b, v20.8b
+	WORD $0x4e34820d // smlal2 v13.8h, v16.16b, v20.16b
+	WORD $0x0e34822e // smlal v14.8h, v17.8b, v20.8b
+	WORD $0x4e34822f // smlal2 v15.8h, v17.16b, v20.16b
+	FLDPQ 64(R7), (F16, F17)
+	VUSHR $4, V28.B16, V20.B16
+	VAND V31.B16, V20.B16, V20.B16
+	VSLI $4, V20.B16, V16.B16
+	VSUB V30.B16, V16.B16, V16.B16
+	VUSHR $4, V29.B16, V20.B16
+	VAND V31.B16, V20.B16, V20.B16
+	VSLI $4, V20.B16, V17.B16
+	VSUB V30.B16, V17.B16, V17.B16
+	FMOVQ 96(R1), F22
+	VDUP V22.S[0], V20.S4
+	WORD $0x0e348200 // smlal v0.8h, v16.8b, v20.8b
+	WORD $0x4e348201 // smlal2 v1.8h, v16.16b, v20.16b
+	WORD $0x0e348222 // smlal v2.8h, v17.8b, v20.8b
+	WORD $0x4e348223 // smlal2 v3.8h, v17.16b, v20.16b
+	VDUP V22.S[1], V20.S4
+	WORD $0x0e348204 // smlal v4.8h, v16.8b, v20.8b
+	WORD $0x4e348205 // smlal2 v5.8h, v16.16b, v20.16b
+	WORD $0x0e348226 // smlal v6.8h, v17.8b, v20.8b
+	WORD $0x4e348227 // smlal2 v7.8h, v17.16b, v20.16b
+	VDUP V22.S[2], V20.S4
+	WORD $0x0e348208 // smlal v8.8h, v16.8b, v20.8b
+	WORD $0x4e348209 // smlal2 v9.8h, v16.16b, v20.16b
+	WORD $0x0e34822a // smlal v10.8h, v17.8b, v20.8b
+	WORD $0x4e34822b // smlal2 v11.8h, v17.16b, v20.16b
+	VDUP V22.S[3], V20.S4
+	WORD $0x0e34820c // smlal v12.8h, v16.8b, v20.8b
+	WORD $0x4e34820d // smlal2 v13.8h, v16.16b, v20.16b
+	WORD $0x0e34822e // smlal v14.8h, v17.8b, v20.8b
+	WORD $0x4e34822f // smlal2 v15.8h, v17.16b, v20.16b
+	FLDPQ 96(R7), (F16, F17)
+	VUSHR $6, V28.B16, V20.B16
+	VSLI $4, V20.B16, V16.B16
+	VSUB V30.B16, V16.B16, V16.B16
+	VUSHR $6, V29.B16, V20.B16
+	VSLI $4, V20.B16, V17.B16
+	VSUB V30.B16, V17.B16, V17.B16
+	FMOVQ 112(R1), F22
+	VDUP V22.S[0], V20.S4
+	WORD $0x0e348200 // smlal v0.8h, v16.8b, v20.8b
+	WORD $0x4e348201 // smlal2 v1.8h, v16.16b, v20.16b
+	WORD $0x0e348222 // smlal v2.8h, v17.8b, v20.8b
+	WORD $0x4e348223 // smlal2 v3.8h, v17.16b, v20.16b
+	VDUP V22.S[1], V20.S4
+	WORD $0x0e348204 // smlal v4.8h, v16.8b, v20.8b
+	WORD $0x4e348205 // smlal2 v5.8h, v16.16b, v20.16b
+	WORD $0x0e348226 // smlal v6.8h, v17.8b, v20.8b
+	WORD $0x4e348227 // smlal2 v7.8h, v17.16b, v20.16b
+	VDUP V22.S[2], V20.S4
+	WORD $0x0e348208 // smlal v8.8h, v16.8b, v20.8b
+	WORD $0x4e348209 // smlal2 v9.8h, v16.16b, v20.16b
+	WORD $0x0e34822a // smlal v10.8h, v17.8b, v20.8b
+	WORD $0x4e34822b // smlal2 v11.8h, v17.16b, v20.16b
+	VDUP V22.S[3], V20.S4
+	WORD $0x0e34820c // smlal v12.8h, v16.8b, v20.8b
+	WORD $0x4e34820d // smlal2 v13.8h, v16.16b, v20.16b
+	WORD $0x0e34822e // smlal v14.8h, v17.8b, v20.8b
+	WORD $0x4e34822f // smlal2 v15.8h, v17.16b, v20.16b
+	WORD $0x4e602800 // saddlp v0.4s, v0.8h
+	WORD $0x4e602821 // saddlp v1.4s, v1.8h
+	WORD $0x4e602842 // saddlp v2.4s, v2.8h
+	WORD $0x4e602863 // saddlp v3.4s, v3.8h
+	WORD $0x4e602884 // saddlp v4.4s, v4.8h
+	WORD $0x4e6028a5 // saddlp v5.4s, v5.8h
+	WORD $0x4e6028c6 // saddlp v6.4s, v6.8h
+	WORD $0x4e6028e7 // saddlp v7.4s, v7.8h
+	WORD $0x4e602908 // saddlp v8.4s, v8.8h
+	WORD $0x4e602929 // saddlp v9.4s, v9.8h
+	WORD $0x4e60294a // saddlp v10.4s, v10.8h
+	WORD $0x4e60296b // saddlp v11.4s, v11.8h
+	WORD $0x4e60298c // saddlp v12.4s, v12.8h
+	WORD $0x4e6029ad // saddlp v13.4s, v13.8h
+	WORD $0x4e6029ce // saddlp v14.4s, v14.8h
+	WORD $0x4e6029ef // saddlp v15.4s, v15.8h
+	VADDP V1.S4, V0.S4, V0.S4
+	VADDP V3.S4, V2.S4, V2.S4
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V13.S4, V12.S4, V12.S4
+	VADDP V15.S4, V14.S4, V14.S4
+	FMOVD 0(R8), F16
+	WORD $0x0f08a610 // sxtl v16.8h, v16.8b
+	WORD $0x0f10a614 // sxtl v20.4s, v16.4h
+	WORD $0x4f10a616 // sxtl2 v22.4s, v16.8h
+	WORD $0x4eb49c12 // mul v18.4s, v0.4s, v20.4s
+	WORD $0x4eb69c53 // mul v19.4s, v2.4s, v22.4s
+	WORD $0x4eb49c95 // mul v21.4s, v4.4s, v20.4s
+	WORD $0x4eb69cd7 // mul v23.4s, v6.4s, v22.4s
+	WORD $0x4eb49d18 // mul v24.4s, v8.4s, v20.4s
+	WORD $0x4eb69d59 // mul v25.4s, v10.4s, v22.4s
+	WORD $0x4eb49d9a // mul v26.4s, v12.4s, v20.4s
+	WORD $0x4eb69ddb // mul v27.4s, v14.4s, v22.4s
+	FLDPQ 160(R7), (F28, F29)
+	FLDPQ 0(R7), (F16, F17)
+	VUSHR $4, V16.B16, V16.B16
+	VAND V31.B16, V28.B16, V20.B16
+	VSLI $4, V20.B16, V16.B16
+	VSUB V30.B16, V16.B16, V16.B16
+	VUSHR $4, V17.B16, V17.B16
+	VAND V31.B16, V29.B16, V20.B16
+	VSLI $4, V20.B16, V17.B16
+	VSUB V30.B16, V17.B16, V17.B16
+	FMOVQ 128(R1), F22
+	VDUP V22.S[0], V20.S4
+	WORD $0x0e34c200 // smull v0.8h, v16.8b, v20.8b
+	WORD $0x4e34c201 // smull2 v1.8h, v16.16b, v20.16b
+	WORD $0x0e34c222 // smull v2.8h, v17.8b, v20.8b
+	WORD $0x4e34c223 // smull2 v3.8h, v17.16b, v20.16b
+	VDUP V22.S[1], V20.S4
+	WORD $0x0e34c204 // smull v4.8h, v16.8b, v20.8b
+	WORD $0x4e34c205 // smull2 v5.8h, v16.16b, v20.16b
+	WORD $0x0e34c226 // smull v6.8h, v17.8b, v20.8b
+	WORD $0x4e34c227 // smull2 v7.8h, v17.16b, v20.16b
+	VDUP V22.S[2], V20.S4
+	WORD $0x0e34c208 // smull v8.8h, v16.8b, v20.8b
+	WORD $0x4e34c209 // smull2 v9.8h, v16.16b, v20.16b
+	WORD $0x0e34c22a // smull v10.8h, v17.8b, v20.8b
+	WORD $0x4e34c22b // smull2 v11.8h, v17.16b, v20.16b
+	VDUP V22.S[3], V20.S4
+	WORD $0x0e34c20c // smull v12.8h, v16.8b, v20.8b
+	WORD $0x4e34c20d // smull2 v13.8h, v16.16b, v20.16b
+	WORD $0x0e34c22e // smull v14.8h, v17.8b, v20.8b
+	WORD $0x4e34c22f // smull2 v15.8h, v17.16b, v20.16b
+	FLDPQ 32(R7), (F16, F17)
+	VUSHR $4, V16.B16, V16.B16
+	VUSHR $2, V28.B16, V20.B16
+	VAND V31.B16, V20.B16, V20.B16
+	VSLI $4, V20.B16, V16.B16
+	VSUB V30.B16, V16.B16, V16.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSHR $2, V29.B16, V20.B16
+	VAND V31.B16, V20.B16, V20.B16
+	VSLI $4, V20.B16, V17.B16
+	VSUB V30.B16, V17.B16, V17.B16
+	FMOVQ 144(R1), F22
+	VDUP V22.S[0], V20.S4
+	WORD $0x0e348200 // smlal v0.8h, v16.8b, v20.8b
+	WORD $0x4e348201 // smlal2 v1.8h, v16.16b, v20.16b
+	WORD $0x0e348222 // smlal v2.8h, v17.8b, v20.8b
+	WORD $0x4e348223 // smlal2 v3.8h, v17.16b, v20.16b
+	VDUP V22.S[1], V20.S4
+	WORD $0x0e348204 // smlal v4.8h, v16.8b, v20.8b
+	WORD $0x4e348205 // smlal2 v5.8h, v16.16b, v20.16b
+	WORD $0x0e348226 // smlal v6.8h, v17.8b, v20.8b
+	WORD $0x4e348227 // smlal2 v7.8h, v17.16b, v20.16b
+	VDUP V22.S[2], V20.S4
+	WORD $0x0e348208 // smlal v8.8h, v16.8b, v20.8b
+	WORD $0x4e348209 // smlal2 v9.8h, v16.16b, v20.16b
+	WORD $0x0e34822a // smlal v10.8h, v17.8b, v20.8b
+	WORD $0x4e34822b // smlal2 v11.8h, v17.16b, v20.16b
+	VDUP V22.S[3], V20.S4
+	WORD $0x0e34820c // smlal v12.8h, v16.8b, v20.8b
+	WORD $0x4e34820d // smlal2 v13.8h, v16.16b, v20.16b
+	WORD $0x0e34822e // smlal v14.8h, v17.8b, v20.8b
+	WORD $0x4e34822f // smlal2 v15.8h, v17.16b, v20.16b
+	FLDPQ 64(R7), (F16, F17)
+	VUSHR $4, V16.B16, V16.B16
+	VUSHR $4, V28.B16, V20.B16
+	VAND V31.B16, V20.B16, V20.B16
+	VSLI $4, V20.B16, V16.B16
+	VSUB V30.B16, V16.B16, V16.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSHR $4, V29.B16, V20.B16
+	VAND V31.B16, V20.B16, V20.B16
+	VSLI $4, V20.B16, V17.B16
+	VSUB V30.B16, V17.B16, V17.B16
+	FMOVQ 160(R1), F22
+	VDUP V22.S[0], V20.S4
+	WORD $0x0e348200 // smlal v0.8h, v16.8b, v20.8b
+	WORD $0x4e348201 // smlal2 v1.8h, v16.16b, v20.16b
+	WORD $0x0e348222 // smlal v2.8h, v17.8b, v20.8b
+	WORD $0x4e348223 // smlal2 v3.8h, v17.16b, v20.16b
+	VDUP V22.S[1], V20.S4
+	WORD $0x0e348204 // smlal v4.8h, v16.8b, v20.8b
+	WORD $0x4e348205 // smlal2 v5.8h, v16.16b, v20.16b
+	WORD $0x0e348226 // smlal v6.8h, v17.8b, v20.8b
+	WORD $0x4e348227 // smlal2 v7.8h, v17.16b, v20.16b
+	VDUP V22.S[2], V20.S4
+	WORD $0x0e348208 // smlal v8.8h, v16.8b, v20.8b
+	WORD $0x4e348209 // smlal2 v9.8h, v16.16b, v20.16b
+	WORD $0x0e34822a // smlal v10.8h, v17.8b, v20.8b
+	WORD $0x4e34822b // smlal2 v11.8h, v17.16b, v20.16b
+	VDUP V22.S[3], V20.S4
+	WORD $0x0e34820c // smlal v12.8h, v16.8b, v20.8b
+	WORD $0x4e34820d // smlal2 v13.8h, v16.16b, v20.16b
+	WORD $0x0e34822e // smlal v14.8h, v17.8b, v20.8b
+	WORD $0x4e34822f // smlal2 v15.8h, v17.16b, v20.16b
+	FLDPQ 96(R7), (F16, F17)
+	VUSHR $4, V16.B16, V16.B16
+	VUSHR $6, V28.B16, V20.B16
+	VSLI $4, V20.B16, V16.B16
+	VSUB V30.B16, V16.B16, V16.B16
+	VUSHR $4, V17.B16, V17.B16
+	VUSHR $6, V29.B16, V20.B16
+	VSLI $4, V20.B16, V17.B16
+	VSUB V30.B16, V17.B16, V17.B16
+	FMOVQ 176(R1), F22
+	VDUP V22.S[0], V20.S4
+	WORD $0x0e348200 // smlal v0.8h, v16.8b, v20.8b
+	WORD $0x4e348201 // smlal2 v1.8h, v16.16b, v20.16b
+	WORD $0x0e348222 // smlal v2.8h, v17.8b, v20.8b
+	WORD $0x4e348223 // smlal2 v3.8h, v17.16b, v20.16b
+	VDUP V22.S[1], V20.S4
+	WORD $0x0e348204 // smlal v4.8h, v16.8b, v20.8b
+	WORD $0x4e348205 // smlal2 v5.8h, v16.16b, v20.16b
+	WORD $0x0e348226 // smlal v6.8h, v17.8b, v20.8b
+	WORD $0x4e348227 // smlal2 v7.8h, v17.16b, v20.16b
+	VDUP V22.S[2], V20.S4
+	WORD $0x0e348208 // smlal v8.8h, v16.8b, v20.8b
+	WORD $0x4e348209 // smlal2 v9.8h, v16.16b, v20.16b
+	WORD $0x0e34822a // smlal v10.8h, v17.8b, v20.8b
+	WORD $0x4e34822b // smlal2 v11.8h, v17.16b, v20.16b
+	VDUP V22.S[3], V20.S4
+	WORD $0x0e34820c // smlal v12.8h, v16.8b, v20.8b
+	WORD $0x4e34820d // smlal2 v13.8h, v16.16b, v20.16b
+	WORD $0x0e34822e // smlal v14.8h, v17.8b, v20.8b
+	WORD $0x4e34822f // smlal2 v15.8h, v17.16b, v20.16b
+	WORD $0x4e602800 // saddlp v0.4s, v0.8h
+	WORD $0x4e602821 // saddlp v1.4s, v1.8h
+	WORD $0x4e602842 // saddlp v2.4s, v2.8h
+	WORD $0x4e602863 // saddlp v3.4s, v3.8h
+	WORD $0x4e602884 // saddlp v4.4s, v4.8h
+	WORD $0x4e6028a5 // saddlp v5.4s, v5.8h
+	WORD $0x4e6028c6 // saddlp v6.4s, v6.8h
+	WORD $0x4e6028e7 // saddlp v7.4s, v7.8h
+	WORD $0x4e602908 // saddlp v8.4s, v8.8h
+	WORD $0x4e602929 // saddlp v9.4s, v9.8h
+	WORD $0x4e60294a // saddlp v10.4s, v10.8h
+	WORD $0x4e60296b // saddlp v11.4s, v11.8h
+	WORD $0x4e60298c // saddlp v12.4s, v12.8h
+	WORD $0x4e6029ad // saddlp v13.4s, v13.8h
+	WORD $0x4e6029ce // saddlp v14.4s, v14.8h
+	WORD $0x4e6029ef // saddlp v15.4s, v15.8h
+	VADDP V1.S4, V0.S4, V0.S4
+	VADDP V3.S4, V2.S4, V2.S4
+	VADDP V5.S4, V4.S4, V4.S4
+	VADDP V7.S4, V6.S4, V6.S4
+	VADDP V9.S4, V8.S4, V8.S4
+	VADDP V11.S4, V10.S4, V10.S4
+	VADDP V13.S4, V12.S4, V12.S4
+	VADDP V15.S4, V14.S4, V14.S4
+	FMOVD 8(R8), F16
+	WORD $0x0f08a610 // sxtl v16.8h, v16.8b
+	WORD $0x0f10a614 // sxtl v20.4s, v16.4h
+	WORD $0x4f10a616 // sxtl2 v22.4s, v16.8h
+	WORD $0x4eb49412 // mla v18.4s, v0.4s, v20.4s
+	WORD $0x4eb69453 // mla v19.4s, v2.4s, v22.4s
+	WORD $0x4eb49495 // mla v21.4s, v4.4s, v20.4s
+	WORD $0x4eb694d7 // mla v23.4s, v6.4s, v22.4s
+	WORD $0x4eb49518 // mla v24.4s, v8.4s, v20.4s
+	WORD $0x4eb69559 // mla v25.4s, v10.4s, v22.4s
+	WORD $0x4eb4959a // mla v26.4s, v12.4s, v20.4s
+	WORD $0x4eb695db // mla v27.4s, v14.4s, v22.4s
+	FMOVQ 0(R1), F16
+	FLDPQ 0(R11), (F28, F29)
+	WORD $0x4e21da52 // scvtf v18.4s, v18.4s
+	WORD $0x4f90125c // fmla v28.4s, v18.4s, v16.s[0]
+	WORD $0x4e21da73 // scvtf v19.4s, v19.4s
+	WORD $0x4f90127d // fmla v29.4s, v19.4s, v16.s[0]
+	FSTPQ (F28, F29), 0(R11)
+	FLDPQ 32(R11), (F28, F29)
+	WORD $0x4e21dab5 // scvtf v21.4s, v21.4s
+	WORD $0x4fb012bc // fmla v28.4s, v21.4s, v16.s[1]
+	WORD $0x4e21daf7 // scvtf v23.4s, v23.4s
+	WORD $0x4fb012fd // fmla v29.4s, v23.4s, v16.s[1]
+	FSTPQ (F28, F29), 32(R11)
+	FLDPQ 64(R11), (F28, F29)
+	WORD $0x4e21db18 // scvtf v24.4s, v24.4s
+	WORD $0x4f901b1c // fmla v28.4s, v24.4s, v16.s[2]
+	WORD $0x4e21db39 // scvtf v25.4s, v25.4s
+	WORD $0x4f901b3d // fmla v29.4s, v25.4s, v16.s[2]
+	FSTPQ (F28, F29), 64(R11)
+	FLDPQ 96(R11), (F28, F29)
+	WORD $0x4e21db5a // scvtf v26.4s, v26.4s
+	WORD $0x4fb01b5c // fmla v28.4s, v26.4s, v16.s[3]
+	WORD $0x4e21db7b // scvtf v27.4s, v27.4s
+	WORD $0x4fb01b7d // fmla v29.4s, v27.4s, v16.s[3]
+	FSTPQ (F28, F29), 96(R11)
+	ADD $192, R7
+	ADD $16, R8
+	ADD $192, R1
+	SUB $1, R9
+	CBNZ R9, sub0
+	FMOVQ 0(R0), F16
+	WORD $0x0e217a14 // fcvtl v20.4s, v16.4h
+	WORD $0x4e217a15 // fcvtl2 v21.4s, v16.8h
+	MOVD R3, R6
+	FLDPQ 0(R11), (F24, F25)
+	FLDPQ (R6), (F26, F27)
+	VFMLA V24.S4, V20.S4, V26.S4
+	VFMLA V25.S4, V21.S4, V27.S4
+	FSTPQ (F26, F27), (R6)
+	ADD R4, R6
+	FLDPQ 32(R11), (F24, F25)
+	FLDPQ (R6), (F26, F27)
+	VFMLA V24.S4, V20.S4, V26.S4
+	VFMLA V25.S4, V21.S4, V27.S4
+	FSTPQ (F26, F27), (R6)
+	ADD R4, R6
+	FLDPQ 64(R11), (F24, F25)
+	FLDPQ (R6), (F26, F27)
+	VFMLA V24.S4, V20.S4, V26.S4
+	VFMLA V25.S4, V21.S4, V27.S4
+	FSTPQ (F26, F27), (R6)
+	ADD R4, R6
+	FLDPQ 96(R11), (F24, F25)
+	FLDPQ (R6), (F26, F27)
+	VFMLA V24.S4, V20.S4, V26.S4
+	VFMLA V25.S4, V21.S4, V27.S4
+	FSTPQ (F26, F27), (R6)
+	ADD $1680, R0
+	SUB $1, R2
+	CBNZ R2, loop
+done:
+	RET
+
 // func gemmQ6_KDOT(w, panel []byte, nb int, out []float32, ldo int)
 TEXT ·gemmQ6_KDOT(SB), NOSPLIT, $0-88
 	MOVD w_base+0(FP), R0
@@ -1845,7 +3831,6 @@ TEXT ·gemmQ6_KDOT(SB), NOSPLIT, $0-88
 	LSL $2, R4
 	VMOVI $15, V30.B16
 	VMOVI $3, V31.B16
-	VMOVI $32, V24.B16
 	LSR $3, R2
 	CBZ R2, done
 loop:
@@ -1864,32 +3849,22 @@ loop:
 	ADD $16, R0, R8
 	MOVD $8, R9
 sub0:
-	VEOR V16.B16, V16.B16, V16.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V17.B16, V17.B16, V17.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V18.B16, V18.B16, V18.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V19.B16, V19.B16, V19.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V20.B16, V20.B16, V20.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V21.B16, V21.B16, V21.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V22.B16, V22.B16, V22.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V23.B16, V23.B16, V23.B16
-	VEOR V15.B16, V15.B16, V15.B16
+	FLDPQ 448(R1), (F16, F17)
+	FLDPQ 576(R1), (F8, F9)
+	FLDPQ 480(R1), (F18, F19)
+	FLDPQ 608(R1), (F10, F11)
+	FLDPQ 512(R1), (F20, F21)
+	FLDPQ 640(R1), (F12, F13)
+	FLDPQ 544(R1), (F22, F23)
+	FLDPQ 672(R1), (F14, F15)
 	FMOVQ 0(R7), F27
 	FMOVQ 128(R7), F28
 	FMOVQ 160(R7), F29
 	VUSHR $4, V27.B16, V25.B16
 	VAND V31.B16, V28.B16, V26.B16
 	VSLI $4, V26.B16, V27.B16
-	VSUB V24.B16, V27.B16, V27.B16
 	VAND V31.B16, V29.B16, V26.B16
 	VSLI $4, V26.B16, V25.B16
-	VSUB V24.B16, V25.B16, V25.B16
 	FLDPQ 192(R1), (F28, F29)
 	WORD $0x4f9ce370 // sdot v16.4s, v27.16b, v28.4b[0]
 	WORD $0x4fbce371 // sdot v17.4s, v27.16b, v28.4b[1]
@@ -1915,11 +3890,9 @@ sub0:
 	VUSHR $2, V28.B16, V26.B16
 	VAND V31.B16, V26.B16, V26.B16
 	VSLI $4, V26.B16, V27.B16
-	VSUB V24.B16, V27.B16, V27.B16
 	VUSHR $2, V29.B16, V26.B16
 	VAND V31.B16, V26.B16, V26.B16
 	VSLI $4, V26.B16, V25.B16
-	VSUB V24.B16, V25.B16, V25.B16
 	FLDPQ 224(R1), (F28, F29)
 	WORD $0x4f9ce370 // sdot v16.4s, v27.16b, v28.4b[0]
 	WORD $0x4fbce371 // sdot v17.4s, v27.16b, v28.4b[1]
@@ -1945,11 +3918,9 @@ sub0:
 	VUSHR $4, V28.B16, V26.B16
 	VAND V31.B16, V26.B16, V26.B16
 	VSLI $4, V26.B16, V27.B16
-	VSUB V24.B16, V27.B16, V27.B16
 	VUSHR $4, V29.B16, V26.B16
 	VAND V31.B16, V26.B16, V26.B16
 	VSLI $4, V26.B16, V25.B16
-	VSUB V24.B16, V25.B16, V25.B16
 	FLDPQ 256(R1), (F28, F29)
 	WORD $0x4f9ce370 // sdot v16.4s, v27.16b, v28.4b[0]
 	WORD $0x4fbce371 // sdot v17.4s, v27.16b, v28.4b[1]
@@ -1974,10 +3945,8 @@ sub0:
 	VUSHR $4, V27.B16, V25.B16
 	VUSHR $6, V28.B16, V26.B16
 	VSLI $4, V26.B16, V27.B16
-	VSUB V24.B16, V27.B16, V27.B16
 	VUSHR $6, V29.B16, V26.B16
 	VSLI $4, V26.B16, V25.B16
-	VSUB V24.B16, V25.B16, V25.B16
 	FLDPQ 288(R1), (F28, F29)
 	WORD $0x4f9ce370 // sdot v16.4s, v27.16b, v28.4b[0]
 	WORD $0x4fbce371 // sdot v17.4s, v27.16b, v28.4b[1]
@@ -2037,12 +4006,11 @@ sub0:
 	WORD $0x4fbd1ae7 // fmla v7.4s, v23.4s, v29.s[3]
 	ADD $192, R7
 	ADD $16, R8
-	ADD $448, R1
+	ADD $704, R1
 	SUB $1, R9
 	CBNZ R9, sub0
 	FMOVD 0(R0), F24
 	WORD $0x0e217b1c // fcvtl v28.4s, v24.4h
-	VMOVI $32, V24.B16
 	ADD $0, R3, R6
 	FMOVQ (R6), F26
 	VFMLA V0.S4, V28.S4, V26.S4
@@ -2089,32 +4057,22 @@ sub0:
 	ADD $16, R0, R8
 	MOVD $8, R9
 sub1:
-	VEOR V16.B16, V16.B16, V16.B16
-	VEOR V8.B16, V8.B16, V8.B16
-	VEOR V17.B16, V17.B16, V17.B16
-	VEOR V9.B16, V9.B16, V9.B16
-	VEOR V18.B16, V18.B16, V18.B16
-	VEOR V10.B16, V10.B16, V10.B16
-	VEOR V19.B16, V19.B16, V19.B16
-	VEOR V11.B16, V11.B16, V11.B16
-	VEOR V20.B16, V20.B16, V20.B16
-	VEOR V12.B16, V12.B16, V12.B16
-	VEOR V21.B16, V21.B16, V21.B16
-	VEOR V13.B16, V13.B16, V13.B16
-	VEOR V22.B16, V22.B16, V22.B16
-	VEOR V14.B16, V14.B16, V14.B16
-	VEOR V23.B16, V23.B16, V23.B16
-	VEOR V15.B16, V15.B16, V15.B16
+	FLDPQ 448(R1), (F16, F17)
+	FLDPQ 576(R1), (F8, F9)
+	FLDPQ 480(R1), (F18, F19)
+	FLDPQ 608(R1), (F10, F11)
+	FLDPQ 512(R1), (F20, F21)
+	FLDPQ 640(R1), (F12, F13)
+	FLDPQ 544(R1), (F22, F23)
+	FLDPQ 672(R1), (F14, F15)
 	FMOVQ 16(R7), F27
 	FMOVQ 144(R7), F28
 	FMOVQ 176(R7), F29
 	VUSHR $4, V27.B16, V25.B16
 	VAND V31.B16, V28.B16, V26.B16
 	VSLI $4, V26.B16, V27.B16
-	VSUB V24.B16, V27.B16, V27.B16
 	VAND V31.B16, V29.B16, V26.B16
 	VSLI $4, V26.B16, V25.B16
-	VSUB V24.B16, V25.B16, V25.B16
 	FLDPQ 192(R1), (F28, F29)
 	WORD $0x4f9ce370 // sdot v16.4s, v27.16b, v28.4b[0]
 	WORD $0x4fbce371 // sdot v17.4s, v27.16b, v28.4b[1]
@@ -2140,11 +4098,9 @@ sub1:
 	VUSHR $2, V28.B16, V26.B16
 	VAND V31.B16, V26.B16, V26.B16
 	VSLI $4, V26.B16, V27.B16
-	VSUB V24.B16, V27.B16, V27.B16
 	VUSHR $2, V29.B16, V26.B16
 	VAND V31.B16, V26.B16, V26.B16
 	VSLI $4, V26.B16, V25.B16
-	VSUB V24.B16, V25.B16, V25.B16
 	FLDPQ 224(R1), (F28, F29)
 	WORD $0x4f9ce370 // sdot v16.4s, v27.16b, v28.4b[0]
 	WORD $0x4fbce371 // sdot v17.4s, v27.16b, v28.4b[1]
@@ -2170,11 +4126,9 @@ sub1:
 	VUSHR $4, V28.B16, V26.B16
 	VAND V31.B16, V26.B16, V26.B16
 	VSLI $4, V26.B16, V27.B16
-	VSUB V24.B16, V27.B16, V27.B16
 	VUSHR $4, V29.B16, V26.B16
 	VAND V31.B16, V26.B16, V26.B16
 	VSLI $4, V26.B16, V25.B16
-	VSUB V24.B16, V25.B16, V25.B16
 	FLDPQ 256(R1), (F28, F29)
 	WORD $0x4f9ce370 // sdot v16.4s, v27.16b, v28.4b[0]
 	WORD $0x4fbce371 // sdot v17.4s, v27.16b, v28.4b[1]
@@ -2199,10 +4153,8 @@ sub1:
 	VUSHR $4, V27.B16, V25.B16
 	VUSHR $6, V28.B16, V26.B16
 	VSLI $4, V26.B16, V27.B16
-	VSUB V24.B16, V27.B16, V27.B16
 	VUSHR $6, V29.B16, V26.B16
 	VSLI $4, V26.B16, V25.B16
-	VSUB V24.B16, V25.B16, V25.B16
 	FLDPQ 288(R1), (F28, F29)
 	WORD $0x4f9ce370 // sdot v16.4s, v27.16b, v28.4b[0]
 	WORD $0x4fbce371 // sdot v17.4s, v27.16b, v28.4b[1]
@@ -2262,12 +4214,11 @@ sub1:
 	WORD $0x4fbd1ae7 // fmla v7.4s, v23.4s, v29.s[3]
 	ADD $192, R7
 	ADD $16, R8
-	ADD $448, R1
+	ADD $704, R1
 	SUB $1, R9
 	CBNZ R9, sub1
 	FMOVD 8(R0), F24
 	WORD $0x0e217b1c // fcvtl v28.4s, v24.4h
-	VMOVI $32, V24.B16
 	ADD $16, R3, R6
 	FMOVQ (R6), F26
 	VFMLA V0.S4, V28.S4, V26.S4
@@ -2299,6 +4250,412 @@ sub1:
 	ADD R4, R6
 	FMOVQ (R6), F26
 	VFMLA V7.S4, V28.S4, V26.S4
+	FMOVQ F26, (R6)
+	ADD $1680, R0
+	SUB $1, R2
+	CBNZ R2, loop
+done:
+	RET
+
+// func gemmQ6_KI8MM(w, panel []byte, nb int, out []float32, ldo int)
+TEXT ·gemmQ6_KI8MM(SB), NOSPLIT, $0-88
+	MOVD w_base+0(FP), R0
+	MOVD panel_base+24(FP), R1
+	MOVD nb+48(FP), R2
+	MOVD out_base+56(FP), R3
+	MOVD ldo+80(FP), R4
+	LSL $2, R4
+	VMOVI $15, V30.B16
+	VMOVI $3, V31.B16
+	LSR $3, R2
+	CBZ R2, done
+loop:
+	MOVD R1, R10
+	// rows 0-3
+	MOVD R10, R1
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	ADD $144, R0, R7
+	ADD $16, R0, R8
+	MOVD $8, R9
+sub0:
+	FLDPQ 448(R1), (F0, F1)
+	FLDPQ 480(R1), (F2, F3)
+	FLDPQ 448(R1), (F4, F5)
+	FLDPQ 480(R1), (F6, F7)
+	FLDPQ 512(R1), (F16, F17)
+	FLDPQ 544(R1), (F18, F19)
+	FLDPQ 512(R1), (F20, F21)
+	FLDPQ 544(R1), (F22, F23)
+	FMOVQ 0(R7), F24
+	VUSHR $4, V24.B16, V25.B16
+	FMOVQ 32(R7), F26
+	VUSHR $4, V26.B16, V27.B16
+	FMOVQ 128(R7), F28
+	VAND V31.B16, V28.B16, V29.B16
+	VSLI $4, V29.B16, V24.B16
+	VUSHR $2, V28.B16, V29.B16
+	VAND V31.B16, V29.B16, V29.B16
+	VSLI $4, V29.B16, V26.B16
+	FMOVQ 160(R7), F28
+	VAND V31.B16, V28.B16, V29.B16
+	VSLI $4, V29.B16, V25.B16
+	VUSHR $2, V28.B16, V29.B16
+	VAND V31.B16, V29.B16, V29.B16
+	VSLI $4, V29.B16, V27.B16
+	VZIP1 V26.S4, V24.S4, V28.S4
+	VZIP2 V26.S4, V24.S4, V29.S4
+	VZIP1 V27.S4, V25.S4, V24.S4
+	VZIP2 V27.S4, V25.S4, V25.S4
+	FLDPQ 192(R1), (F26, F27)
+	WORD $0x4e9aa780 // smmla v0.4s, v28.16b, v26.16b
+	WORD $0x4e9ba781 // smmla v1.4s, v28.16b, v27.16b
+	WORD $0x4e9aa7a4 // smmla v4.4s, v29.16b, v26.16b
+	WORD $0x4e9ba7a5 // smmla v5.4s, v29.16b, v27.16b
+	FLDPQ 224(R1), (F26, F27)
+	WORD $0x4e9aa782 // smmla v2.4s, v28.16b, v26.16b
+	WORD $0x4e9ba783 // smmla v3.4s, v28.16b, v27.16b
+	WORD $0x4e9aa7a6 // smmla v6.4s, v29.16b, v26.16b
+	WORD $0x4e9ba7a7 // smmla v7.4s, v29.16b, v27.16b
+	FLDPQ 320(R1), (F26, F27)
+	WORD $0x4e9aa710 // smmla v16.4s, v24.16b, v26.16b
+	WORD $0x4e9ba711 // smmla v17.4s, v24.16b, v27.16b
+	WORD $0x4e9aa734 // smmla v20.4s, v25.16b, v26.16b
+	WORD $0x4e9ba735 // smmla v21.4s, v25.16b, v27.16b
+	FLDPQ 352(R1), (F26, F27)
+	WORD $0x4e9aa712 // smmla v18.4s, v24.16b, v26.16b
+	WORD $0x4e9ba713 // smmla v19.4s, v24.16b, v27.16b
+	WORD $0x4e9aa736 // smmla v22.4s, v25.16b, v26.16b
+	WORD $0x4e9ba737 // smmla v23.4s, v25.16b, v27.16b
+	FMOVQ 64(R7), F24
+	VUSHR $4, V24.B16, V25.B16
+	FMOVQ 96(R7), F26
+	VUSHR $4, V26.B16, V27.B16
+	FMOVQ 128(R7), F28
+	VUSHR $4, V28.B16, V29.B16
+	VAND V31.B16, V29.B16, V29.B16
+	VSLI $4, V29.B16, V24.B16
+	VUSHR $6, V28.B16, V29.B16
+	VSLI $4, V29.B16, V26.B16
+	FMOVQ 160(R7), F28
+	VUSHR $4, V28.B16, V29.B16
+	VAND V31.B16, V29.B16, V29.B16
+	VSLI $4, V29.B16, V25.B16
+	VUSHR $6, V28.B16, V29.B16
+	VSLI $4, V29.B16, V27.B16
+	VZIP1 V26.S4, V24.S4, V28.S4
+	VZIP2 V26.S4, V24.S4, V29.S4
+	VZIP1 V27.S4, V25.S4, V24.S4
+	VZIP2 V27.S4, V25.S4, V25.S4
+	FLDPQ 256(R1), (F26, F27)
+	WORD $0x4e9aa780 // smmla v0.4s, v28.16b, v26.16b
+	WORD $0x4e9ba781 // smmla v1.4s, v28.16b, v27.16b
+	WORD $0x4e9aa7a4 // smmla v4.4s, v29.16b, v26.16b
+	WORD $0x4e9ba7a5 // smmla v5.4s, v29.16b, v27.16b
+	FLDPQ 288(R1), (F26, F27)
+	WORD $0x4e9aa782 // smmla v2.4s, v28.16b, v26.16b
+	WORD $0x4e9ba783 // smmla v3.4s, v28.16b, v27.16b
+	WORD $0x4e9aa7a6 // smmla v6.4s, v29.16b, v26.16b
+	WORD $0x4e9ba7a7 // smmla v7.4s, v29.16b, v27.16b
+	FLDPQ 384(R1), (F26, F27)
+	WORD $0x4e9aa710 // smmla v16.4s, v24.16b, v26.16b
+	WORD $0x4e9ba711 // smmla v17.4s, v24.16b, v27.16b
+	WORD $0x4e9aa734 // smmla v20.4s, v25.16b, v26.16b
+	WORD $0x4e9ba735 // smmla v21.4s, v25.16b, v27.16b
+	FLDPQ 416(R1), (F26, F27)
+	WORD $0x4e9aa712 // smmla v18.4s, v24.16b, v26.16b
+	WORD $0x4e9ba713 // smmla v19.4s, v24.16b, v27.16b
+	WORD $0x4e9aa736 // smmla v22.4s, v25.16b, v26.16b
+	WORD $0x4e9ba737 // smmla v23.4s, v25.16b, v27.16b
+	FMOVS 0(R8), F24
+	WORD $0x0f08a718 // sxtl v24.8h, v24.8b
+	WORD $0x0f10a718 // sxtl v24.4s, v24.4h
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4eb99c21 // mul v1.4s, v1.4s, v25.4s
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4eb99c63 // mul v3.4s, v3.4s, v25.4s
+	WORD $0x4eba9c84 // mul v4.4s, v4.4s, v26.4s
+	WORD $0x4eba9ca5 // mul v5.4s, v5.4s, v26.4s
+	WORD $0x4eba9cc6 // mul v6.4s, v6.4s, v26.4s
+	WORD $0x4eba9ce7 // mul v7.4s, v7.4s, v26.4s
+	FMOVS 8(R8), F24
+	WORD $0x0f08a718 // sxtl v24.8h, v24.8b
+	WORD $0x0f10a718 // sxtl v24.4s, v24.4h
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	WORD $0x4eb99600 // mla v0.4s, v16.4s, v25.4s
+	WORD $0x4eb99621 // mla v1.4s, v17.4s, v25.4s
+	WORD $0x4eb99642 // mla v2.4s, v18.4s, v25.4s
+	WORD $0x4eb99663 // mla v3.4s, v19.4s, v25.4s
+	WORD $0x4eba9684 // mla v4.4s, v20.4s, v26.4s
+	WORD $0x4eba96a5 // mla v5.4s, v21.4s, v26.4s
+	WORD $0x4eba96c6 // mla v6.4s, v22.4s, v26.4s
+	WORD $0x4eba96e7 // mla v7.4s, v23.4s, v26.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FLDPQ 0(R1), (F28, F29)
+	VFMLA V28.S4, V0.S4, V8.S4
+	VFMLA V28.S4, V4.S4, V12.S4
+	VFMLA V29.S4, V1.S4, V9.S4
+	VFMLA V29.S4, V5.S4, V13.S4
+	FLDPQ 32(R1), (F28, F29)
+	VFMLA V28.S4, V2.S4, V10.S4
+	VFMLA V28.S4, V6.S4, V14.S4
+	VFMLA V29.S4, V3.S4, V11.S4
+	VFMLA V29.S4, V7.S4, V15.S4
+	ADD $192, R7
+	ADD $16, R8
+	ADD $576, R1
+	SUB $1, R9
+	CBNZ R9, sub0
+	FMOVD 0(R0), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	ADD $0, R3, R6
+	FMOVQ (R6), F26
+	VUZP1 V12.S4, V8.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V12.S4, V8.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP1 V13.S4, V9.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V13.S4, V9.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP1 V14.S4, V10.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V14.S4, V10.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP1 V15.S4, V11.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V15.S4, V11.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	FMOVQ F26, (R6)
+	// rows 4-7
+	MOVD R10, R1
+	VEOR V8.B16, V8.B16, V8.B16
+	VEOR V9.B16, V9.B16, V9.B16
+	VEOR V10.B16, V10.B16, V10.B16
+	VEOR V11.B16, V11.B16, V11.B16
+	VEOR V12.B16, V12.B16, V12.B16
+	VEOR V13.B16, V13.B16, V13.B16
+	VEOR V14.B16, V14.B16, V14.B16
+	VEOR V15.B16, V15.B16, V15.B16
+	ADD $144, R0, R7
+	ADD $16, R0, R8
+	MOVD $8, R9
+sub1:
+	FLDPQ 448(R1), (F0, F1)
+	FLDPQ 480(R1), (F2, F3)
+	FLDPQ 448(R1), (F4, F5)
+	FLDPQ 480(R1), (F6, F7)
+	FLDPQ 512(R1), (F16, F17)
+	FLDPQ 544(R1), (F18, F19)
+	FLDPQ 512(R1), (F20, F21)
+	FLDPQ 544(R1), (F22, F23)
+	FMOVQ 16(R7), F24
+	VUSHR $4, V24.B16, V25.B16
+	FMOVQ 48(R7), F26
+	VUSHR $4, V26.B16, V27.B16
+	FMOVQ 144(R7), F28
+	VAND V31.B16, V28.B16, V29.B16
+	VSLI $4, V29.B16, V24.B16
+	VUSHR $2, V28.B16, V29.B16
+	VAND V31.B16, V29.B16, V29.B16
+	VSLI $4, V29.B16, V26.B16
+	FMOVQ 176(R7), F28
+	VAND V31.B16, V28.B16, V29.B16
+	VSLI $4, V29.B16, V25.B16
+	VUSHR $2, V28.B16, V29.B16
+	VAND V31.B16, V29.B16, V29.B16
+	VSLI $4, V29.B16, V27.B16
+	VZIP1 V26.S4, V24.S4, V28.S4
+	VZIP2 V26.S4, V24.S4, V29.S4
+	VZIP1 V27.S4, V25.S4, V24.S4
+	VZIP2 V27.S4, V25.S4, V25.S4
+	FLDPQ 192(R1), (F26, F27)
+	WORD $0x4e9aa780 // smmla v0.4s, v28.16b, v26.16b
+	WORD $0x4e9ba781 // smmla v1.4s, v28.16b, v27.16b
+	WORD $0x4e9aa7a4 // smmla v4.4s, v29.16b, v26.16b
+	WORD $0x4e9ba7a5 // smmla v5.4s, v29.16b, v27.16b
+	FLDPQ 224(R1), (F26, F27)
+	WORD $0x4e9aa782 // smmla v2.4s, v28.16b, v26.16b
+	WORD $0x4e9ba783 // smmla v3.4s, v28.16b, v27.16b
+	WORD $0x4e9aa7a6 // smmla v6.4s, v29.16b, v26.16b
+	WORD $0x4e9ba7a7 // smmla v7.4s, v29.16b, v27.16b
+	FLDPQ 320(R1), (F26, F27)
+	WORD $0x4e9aa710 // smmla v16.4s, v24.16b, v26.16b
+	WORD $0x4e9ba711 // smmla v17.4s, v24.16b, v27.16b
+	WORD $0x4e9aa734 // smmla v20.4s, v25.16b, v26.16b
+	WORD $0x4e9ba735 // smmla v21.4s, v25.16b, v27.16b
+	FLDPQ 352(R1), (F26, F27)
+	WORD $0x4e9aa712 // smmla v18.4s, v24.16b, v26.16b
+	WORD $0x4e9ba713 // smmla v19.4s, v24.16b, v27.16b
+	WORD $0x4e9aa736 // smmla v22.4s, v25.16b, v26.16b
+	WORD $0x4e9ba737 // smmla v23.4s, v25.16b, v27.16b
+	FMOVQ 80(R7), F24
+	VUSHR $4, V24.B16, V25.B16
+	FMOVQ 112(R7), F26
+	VUSHR $4, V26.B16, V27.B16
+	FMOVQ 144(R7), F28
+	VUSHR $4, V28.B16, V29.B16
+	VAND V31.B16, V29.B16, V29.B16
+	VSLI $4, V29.B16, V24.B16
+	VUSHR $6, V28.B16, V29.B16
+	VSLI $4, V29.B16, V26.B16
+	FMOVQ 176(R7), F28
+	VUSHR $4, V28.B16, V29.B16
+	VAND V31.B16, V29.B16, V29.B16
+	VSLI $4, V29.B16, V25.B16
+	VUSHR $6, V28.B16, V29.B16
+	VSLI $4, V29.B16, V27.B16
+	VZIP1 V26.S4, V24.S4, V28.S4
+	VZIP2 V26.S4, V24.S4, V29.S4
+	VZIP1 V27.S4, V25.S4, V24.S4
+	VZIP2 V27.S4, V25.S4, V25.S4
+	FLDPQ 256(R1), (F26, F27)
+	WORD $0x4e9aa780 // smmla v0.4s, v28.16b, v26.16b
+	WORD $0x4e9ba781 // smmla v1.4s, v28.16b, v27.16b
+	WORD $0x4e9aa7a4 // smmla v4.4s, v29.16b, v26.16b
+	WORD $0x4e9ba7a5 // smmla v5.4s, v29.16b, v27.16b
+	FLDPQ 288(R1), (F26, F27)
+	WORD $0x4e9aa782 // smmla v2.4s, v28.16b, v26.16b
+	WORD $0x4e9ba783 // smmla v3.4s, v28.16b, v27.16b
+	WORD $0x4e9aa7a6 // smmla v6.4s, v29.16b, v26.16b
+	WORD $0x4e9ba7a7 // smmla v7.4s, v29.16b, v27.16b
+	FLDPQ 384(R1), (F26, F27)
+	WORD $0x4e9aa710 // smmla v16.4s, v24.16b, v26.16b
+	WORD $0x4e9ba711 // smmla v17.4s, v24.16b, v27.16b
+	WORD $0x4e9aa734 // smmla v20.4s, v25.16b, v26.16b
+	WORD $0x4e9ba735 // smmla v21.4s, v25.16b, v27.16b
+	FLDPQ 416(R1), (F26, F27)
+	WORD $0x4e9aa712 // smmla v18.4s, v24.16b, v26.16b
+	WORD $0x4e9ba713 // smmla v19.4s, v24.16b, v27.16b
+	WORD $0x4e9aa736 // smmla v22.4s, v25.16b, v26.16b
+	WORD $0x4e9ba737 // smmla v23.4s, v25.16b, v27.16b
+	FMOVS 4(R8), F24
+	WORD $0x0f08a718 // sxtl v24.8h, v24.8b
+	WORD $0x0f10a718 // sxtl v24.4s, v24.4h
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	WORD $0x4eb99c00 // mul v0.4s, v0.4s, v25.4s
+	WORD $0x4eb99c21 // mul v1.4s, v1.4s, v25.4s
+	WORD $0x4eb99c42 // mul v2.4s, v2.4s, v25.4s
+	WORD $0x4eb99c63 // mul v3.4s, v3.4s, v25.4s
+	WORD $0x4eba9c84 // mul v4.4s, v4.4s, v26.4s
+	WORD $0x4eba9ca5 // mul v5.4s, v5.4s, v26.4s
+	WORD $0x4eba9cc6 // mul v6.4s, v6.4s, v26.4s
+	WORD $0x4eba9ce7 // mul v7.4s, v7.4s, v26.4s
+	FMOVS 12(R8), F24
+	WORD $0x0f08a718 // sxtl v24.8h, v24.8b
+	WORD $0x0f10a718 // sxtl v24.4s, v24.4h
+	VZIP1 V24.S4, V24.S4, V25.S4
+	VZIP2 V24.S4, V24.S4, V26.S4
+	WORD $0x4eb99600 // mla v0.4s, v16.4s, v25.4s
+	WORD $0x4eb99621 // mla v1.4s, v17.4s, v25.4s
+	WORD $0x4eb99642 // mla v2.4s, v18.4s, v25.4s
+	WORD $0x4eb99663 // mla v3.4s, v19.4s, v25.4s
+	WORD $0x4eba9684 // mla v4.4s, v20.4s, v26.4s
+	WORD $0x4eba96a5 // mla v5.4s, v21.4s, v26.4s
+	WORD $0x4eba96c6 // mla v6.4s, v22.4s, v26.4s
+	WORD $0x4eba96e7 // mla v7.4s, v23.4s, v26.4s
+	WORD $0x4e21d800 // scvtf v0.4s, v0.4s
+	WORD $0x4e21d821 // scvtf v1.4s, v1.4s
+	WORD $0x4e21d842 // scvtf v2.4s, v2.4s
+	WORD $0x4e21d863 // scvtf v3.4s, v3.4s
+	WORD $0x4e21d884 // scvtf v4.4s, v4.4s
+	WORD $0x4e21d8a5 // scvtf v5.4s, v5.4s
+	WORD $0x4e21d8c6 // scvtf v6.4s, v6.4s
+	WORD $0x4e21d8e7 // scvtf v7.4s, v7.4s
+	FLDPQ 0(R1), (F28, F29)
+	VFMLA V28.S4, V0.S4, V8.S4
+	VFMLA V28.S4, V4.S4, V12.S4
+	VFMLA V29.S4, V1.S4, V9.S4
+	VFMLA V29.S4, V5.S4, V13.S4
+	FLDPQ 32(R1), (F28, F29)
+	VFMLA V28.S4, V2.S4, V10.S4
+	VFMLA V28.S4, V6.S4, V14.S4
+	VFMLA V29.S4, V3.S4, V11.S4
+	VFMLA V29.S4, V7.S4, V15.S4
+	ADD $192, R7
+	ADD $16, R8
+	ADD $576, R1
+	SUB $1, R9
+	CBNZ R9, sub1
+	FMOVD 8(R0), F28
+	WORD $0x0e217b9c // fcvtl v28.4s, v28.4h
+	ADD $16, R3, R6
+	FMOVQ (R6), F26
+	VUZP1 V12.S4, V8.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V12.S4, V8.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP1 V13.S4, V9.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V13.S4, V9.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP1 V14.S4, V10.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V14.S4, V10.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP1 V15.S4, V11.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
+	FMOVQ F26, (R6)
+	ADD R4, R6
+	FMOVQ (R6), F26
+	VUZP2 V15.S4, V11.S4, V24.S4
+	VFMLA V24.S4, V28.S4, V26.S4
 	FMOVQ F26, (R6)
 	ADD $1680, R0
 	SUB $1, R2

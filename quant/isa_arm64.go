@@ -1,6 +1,10 @@
 package quant
 
-import "golang.org/x/sys/cpu"
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
 
 func archISAs() []string { return []string{"generic", "neon", "dotprod", "i8mm"} }
 
@@ -13,10 +17,9 @@ func archKernels() []*kernels {
 			layoutQ4_1: tile4(gemvQ4_1NEON, gemmQ4_1NEON),
 			layoutQ8_0: tile4(gemvQ8_0NEON, gemmQ8_0NEON),
 			layoutQ8_1: tile4(gemvQ8_1NEON, gemmQ8_1NEON),
-			// no tiles: these would need more registers than they'd save loads
-			layoutQ4_K: {gemv: gemvQ4_KNEON},
-			layoutQ5_K: {gemv: gemvQ5_KNEON},
-			layoutQ6_K: {gemv: gemvQ6_KNEON},
+			layoutQ4_K: tile4(gemvQ4_KNEON, gemmQ4_KNEON),
+			layoutQ5_K: tile4(gemvQ5_KNEON, gemmQ5_KNEON),
+			layoutQ6_K: tile4(gemvQ6_KNEON, gemmQ6_KNEON),
 		},
 		floats: [3]floatKernel{
 			{tile: dotF32x44NEON, cols: 4, strip: dotF32x41NEON, single: dotF32x11NEON},
@@ -31,13 +34,13 @@ func archKernels() []*kernels {
 	dot := *neon
 	dot.name = "dotprod"
 	dot.ints = [layouts]intKernel{
-		layoutQ4_0: tile8(gemvQ4_0DOT, gemmQ4_0DOT),
-		layoutQ4_1: tile8(gemvQ4_1DOT, gemmQ4_1DOT),
-		layoutQ8_0: tile8(gemvQ8_0DOT, gemmQ8_0DOT),
-		layoutQ8_1: tile8(gemvQ8_1DOT, gemmQ8_1DOT),
-		layoutQ4_K: tile8(gemvQ4_KDOT, gemmQ4_KDOT),
-		layoutQ5_K: tile8(gemvQ5_KDOT, gemmQ5_KDOT),
-		layoutQ6_K: tile8(gemvQ6_KDOT, gemmQ6_KDOT),
+		layoutQ4_0: tile8(gemvQ4_0DOT, gemmQ4_0DOT, pack8, panel8{}),
+		layoutQ4_1: tile8(gemvQ4_1DOT, gemmQ4_1DOT, pack8, panel8{}),
+		layoutQ8_0: tile8(gemvQ8_0DOT, gemmQ8_0DOT, pack8, panel8{}),
+		layoutQ8_1: tile8(gemvQ8_1DOT, gemmQ8_1DOT, pack8, panel8{}),
+		layoutQ4_K: tile8(gemvQ4_KDOT, gemmQ4_KDOT, pack8, panel8{}),
+		layoutQ5_K: tile8(gemvQ5_KDOT, gemmQ5_KDOT, pack8, panel8{}),
+		layoutQ6_K: tile8(gemvQ6_KDOT, gemmQ6_KDOT, pack8K6, panel8K6{}),
 	}
 	all = append(all, &dot)
 	if !cpu.ARM64.HasI8MM {
@@ -45,14 +48,14 @@ func archKernels() []*kernels {
 	}
 	i8mm := dot
 	i8mm.name = "i8mm"
-	for l, gemm := range map[layout]gemmFunc{
-		layoutQ4_0: gemmQ4_0I8MM,
-		layoutQ4_1: gemmQ4_1I8MM,
-		layoutQ8_0: gemmQ8_0I8MM,
-		layoutQ8_1: gemmQ8_1I8MM,
-	} {
-		i8mm.ints[l] = tile4(dot.ints[l].gemv, gemm)
-		i8mm.ints[l].pack = pack4by8
+	i8mm.ints = [layouts]intKernel{
+		layoutQ4_0: tile8(gemvQ4_0DOT, gemmQ4_0I8MM, pack8Pairs, panel8Pairs{}),
+		layoutQ4_1: tile8(gemvQ4_1DOT, gemmQ4_1I8MM, pack8Pairs, panel8Pairs{}),
+		layoutQ8_0: tile8(gemvQ8_0DOT, gemmQ8_0I8MM, pack8Pairs, panel8Pairs{}),
+		layoutQ8_1: tile8(gemvQ8_1DOT, gemmQ8_1I8MM, pack8Pairs, panel8Pairs{}),
+		layoutQ4_K: tile8(gemvQ4_KDOT, gemmQ4_KI8MM, pack8Pairs, panel8Pairs{}),
+		layoutQ5_K: tile8(gemvQ5_KDOT, gemmQ5_KI8MM, pack8Pairs, panel8Pairs{}),
+		layoutQ6_K: tile8(gemvQ6_KDOT, gemmQ6_KI8MM, pack8PairsK6, panel8PairsK6{}),
 	}
 	return append(all, &i8mm)
 }
@@ -61,6 +64,6 @@ func tile4(gemv gemvFunc, gemm gemmFunc) intKernel {
 	return intKernel{gemv: gemv, gemm: gemm, tile: 4, padFrom: 2, panelBytes: 192, pack: pack4}
 }
 
-func tile8(gemv gemvFunc, gemm gemmFunc) intKernel {
-	return intKernel{gemv: gemv, gemm: gemm, tile: 8, padFrom: 5, panelBytes: 448, pack: pack8}
+func tile8[P any](gemv gemvFunc, gemm gemmFunc, pack func([]byte, [][]activation), panel P) intKernel {
+	return intKernel{gemv: gemv, gemm: gemm, tile: 8, padFrom: 5, panelBytes: int(unsafe.Sizeof(panel)), pack: pack}
 }

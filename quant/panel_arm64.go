@@ -2,35 +2,100 @@ package quant
 
 import "unsafe"
 
-// pack4by8 interleaves by eight, for SMMLA: q[8k+2c], q[8k+2c+1] are column c's q[8k:8k+8].
-func pack4by8(panel []byte, cols [][]activation) { fill4(panel, cols, true) }
-
-// panel8 is one block of eight columns (448 bytes); the biases are spread over the lanes of an accumulator.
+// panel8 is one block of eight columns for SDOT (448 bytes); the biases are spread over the lanes of an accumulator.
 type panel8 struct {
 	d    [8]float32
 	s    [8]float32
 	bias [8][4]int32
-	q    [2 * blockLen]uint32
+	q    [2 * blockLen]uint32 // q[8k+c] is column c's q[4k:4k+4]
 }
 
-// pack8 interleaves eight columns by four activations: q[8k+c] is column c's q[4k:4k+4]. A nil column is zeros.
-func pack8(panel []byte, cols [][]activation) {
-	p := unsafe.Slice((*panel8)(unsafe.Pointer(unsafe.SliceData(panel))), len(panel)/int(unsafe.Sizeof(panel8{})))
+// panel8K6 is the same for Q6_K.
+type panel8K6 struct {
+	panel8
+	half [2][8][4]int32 // -32 times the sum of each half: where its sums start
+}
+
+// panel8Pairs is one block of eight columns for SMMLA (448 bytes); columns 2i and 2i+1 take turns in the lanes of an
+// accumulator.
+type panel8Pairs struct {
+	d    [4][4]float32
+	s    [4][4]float32
+	bias [4][4]int32
+	q    [2 * blockLen]uint32 // q[16k+2c], q[16k+2c+1] are column c's q[8k:8k+8]
+}
+
+// panel8PairsK6 is the same for Q6_K.
+type panel8PairsK6 struct {
+	panel8Pairs
+	half [2][4][4]int32
+}
+
+// eachColumn calls set for every block and column of a panel. A nil column is zeros.
+func eachColumn[P any](panel []byte, cols [][]activation, set func(p *P, c int, a *activation)) {
+	var one P
+	p := unsafe.Slice((*P)(unsafe.Pointer(unsafe.SliceData(panel))), len(panel)/int(unsafe.Sizeof(one)))
 	zero := activation{bias: magic}
-	for c := range 8 {
+	for c, col := range cols {
 		for b := range p {
-			a, d := &zero, &p[b]
-			if cols[c] != nil {
-				a = &cols[c][b]
-			}
-			d.d[c], d.s[c] = a.d, a.s
-			d.bias[c] = [4]int32{a.bias, a.bias, a.bias, a.bias}
-			q := (*[8]uint32)(unsafe.Pointer(&a.q))
-			for k, v := range q {
-				d.q[8*k+c] = v
+			if col == nil {
+				set(&p[b], c, &zero)
+			} else {
+				set(&p[b], c, &col[b])
 			}
 		}
 	}
 }
 
-var _ = [1]struct{}{}[unsafe.Sizeof(panel8{})-448]
+func pack8(panel []byte, cols [][]activation) { eachColumn(panel, cols, (*panel8).set) }
+
+func (p *panel8) set(c int, a *activation) {
+	p.d[c], p.s[c] = a.d, a.s
+	p.bias[c] = [4]int32{a.bias, a.bias, a.bias, a.bias}
+	q := a.fours()
+	for k, v := range q {
+		p.q[8*k+c] = v
+	}
+}
+
+func pack8K6(panel []byte, cols [][]activation) { eachColumn(panel, cols, (*panel8K6).set) }
+
+func (p *panel8K6) set(c int, a *activation) {
+	p.panel8.set(c, a)
+	for h := range p.half {
+		v := -32 * int32(a.half[h])
+		p.half[h][c] = [4]int32{v, v, v, v}
+	}
+}
+
+func pack8Pairs(panel []byte, cols [][]activation) { eachColumn(panel, cols, (*panel8Pairs).set) }
+
+func (p *panel8Pairs) set(c int, a *activation) {
+	d, s, bias := &p.d[c/2], &p.s[c/2], &p.bias[c/2]
+	i := c % 2
+	d[i], d[i+2] = a.d, a.d
+	s[i], s[i+2] = a.s, a.s
+	bias[i], bias[i+2] = a.bias, a.bias
+	q := a.fours()
+	for k := range 4 {
+		p.q[16*k+2*c], p.q[16*k+2*c+1] = q[2*k], q[2*k+1]
+	}
+}
+
+func pack8PairsK6(panel []byte, cols [][]activation) { eachColumn(panel, cols, (*panel8PairsK6).set) }
+
+func (p *panel8PairsK6) set(c int, a *activation) {
+	p.panel8Pairs.set(c, a)
+	for h := range p.half {
+		v := -32 * int32(a.half[h])
+		p.half[h][c/2][c%2], p.half[h][c/2][c%2+2] = v, v
+	}
+}
+
+// The assembly has these numbers.
+var (
+	_ = [1]struct{}{}[unsafe.Sizeof(panel8{})-448]
+	_ = [1]struct{}{}[unsafe.Sizeof(panel8K6{})-704]
+	_ = [1]struct{}{}[unsafe.Sizeof(panel8Pairs{})-448]
+	_ = [1]struct{}{}[unsafe.Sizeof(panel8PairsK6{})-576]
+)

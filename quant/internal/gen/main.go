@@ -57,12 +57,15 @@ func (a *asm) data(name string, off int, v uint32) {
 
 func (a *asm) label(name string) { a.line(name + ":") }
 
-// fn begins a function. Every kernel is a leaf without a frame.
-func (a *asm) fn(name, signature string, args int) {
+// fn begins a function. Every kernel is a leaf.
+func (a *asm) fn(name, signature string, args int) { a.fnFrame(name, signature, 0, args) }
+
+// fnFrame begins a function with room on the stack.
+func (a *asm) fnFrame(name, signature string, frame, args int) {
 	a.end()
 	a.line("")
 	a.line("// func " + name + signature)
-	a.line(fmt.Sprintf("TEXT ·%s(SB), NOSPLIT, $0-%d", name, args))
+	a.line(fmt.Sprintf("TEXT ·%s(SB), NOSPLIT, $%d-%d", name, frame, args))
 	a.last = "TEXT"
 }
 
@@ -105,9 +108,10 @@ const (
 	floatArgs     = 104
 )
 
-// Where things are in quant.activation, quant.panel4 and quant.panel8.
+// Where things are in quant.activation, quant.panel4, quant.panel8 and quant.panel8Pairs.
 const (
 	actD, actS, actBias, actHalf, actQ, actSize = 0, 4, 8, 12, 16, 48
 	p4D, p4S, p4Bias, p4Half, p4Q, p4Size       = 0, 16, 32, 48, 64, 192
 	p8D, p8S, p8Bias, p8Q, p8Size               = 0, 32, 64, 192, 448
+	p8iD, p8iS, p8iBias, p8iQ, p8iSize          = 0, 64, 128, 192, 448
 )

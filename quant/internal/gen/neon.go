@@ -57,6 +57,17 @@ func (a *asm) sqxtn16h(d, n int) { a.v2(0x4e614800, "sqxtn2", "8h", "4s", d, n) 
 func (a *asm) sqxtn8(d, n int)   { a.v2(0x0e214800, "sqxtn", "8b", "8h", d, n) }
 func (a *asm) sqxtn8h(d, n int)  { a.v2(0x4e214800, "sqxtn2", "16b", "8h", d, n) }
 
+// mulAdd adds the products of 16 bytes to the int16s of d and d+1; the first ones replace what is there.
+func (a *asm) mulAdd(first bool, d, n, m int) {
+	if first {
+		a.smull(d, n, m)
+		a.smull2(d+1, n, m)
+		return
+	}
+	a.smlal(d, n, m)
+	a.smlal2(d+1, n, m)
+}
+
 func (a *asm) zero(r int) { a.p("VEOR V%d.B16, V%d.B16, V%d.B16", r, r, r) }
 
 // fmla adds n*m to d.
@@ -184,9 +195,6 @@ func gemvNEON(a *asm, f format) {
 	a.fn("gemv"+f.name+"NEON", gemvSignature, gemvArgs)
 	gemvHeadNEON(a)
 	gemvLoad(a, f)
-	for i := range 4 {
-		a.zero(12 + i)
-	}
 	for half := range 2 {
 		a.p("VLD1.P 64(R0), [V0.B16, V1.B16, V2.B16, V3.B16]")
 		a.p("VLD1.P 64(R0), [V4.B16, V5.B16, V6.B16, V7.B16]")
@@ -197,10 +205,8 @@ func gemvNEON(a *asm, f format) {
 				a.p("VDUP V26.S[%d], V16.S4", k)
 				a.p("VDUP V27.S[%d], V17.S4", k)
 				for i, lo := range []int{8, 10} {
-					a.smlal(12+2*i, lo, 16)
-					a.smlal2(13+2*i, lo, 16)
-					a.smlal(12+2*i, lo+1, 17)
-					a.smlal2(13+2*i, lo+1, 17)
+					a.mulAdd(k == 0, 12+2*i, lo, 16)
+					a.mulAdd(false, 12+2*i, lo+1, 17)
 				}
 			}
 			break
@@ -209,7 +215,7 @@ func gemvNEON(a *asm, f format) {
 			a.p("VDUP V%d.S[%d], V16.S4", 26+half, k)
 			a.p("VDUP V%d.S[%d], V17.S4", 26+half, k+1)
 			for i := range 2 {
-				mulPairsNEON(a, 2*k+i, 2*k+2+i, 16, 17, 8, 12+2*i)
+				mulPairsNEON(a, half == 0 && k == 0, 2*k+i, 2*k+2+i, 16, 17, 8, 12+2*i)
 			}
 		}
 	}
@@ -232,12 +238,15 @@ func gemvNEON(a *asm, f format) {
 }
 
 // mulPairsNEON adds chunk w0 (4 rows x 4 bytes) times x0 and chunk w1 times x1, pairwise, to the int32 sums acc (rows 0,
-// 1) and acc+1 (rows 2, 3). t and t+1 are scratch.
-func mulPairsNEON(a *asm, w0, w1, x0, x1, t, acc int) {
-	a.smull(t, w0, x0)
-	a.smull2(t+1, w0, x0)
-	a.smlal(t, w1, x1)
-	a.smlal2(t+1, w1, x1)
-	a.sadalp(acc, t)
-	a.sadalp(acc+1, t+1)
+// 1) and acc+1 (rows 2, 3); the first ones replace what is there. t and t+1 are scratch.
+func mulPairsNEON(a *asm, first bool, w0, w1, x0, x1, t, acc int) {
+	a.mulAdd(true, t, w0, x0)
+	a.mulAdd(false, t, w1, x1)
+	for i := range 2 {
+		if first {
+			a.saddlp(acc+i, t+i)
+		} else {
+			a.sadalp(acc+i, t+i)
+		}
+	}
 }

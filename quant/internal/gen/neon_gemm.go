@@ -98,9 +98,6 @@ func gemmNEON(a *asm, f format) {
 	gemmHeadNEON(a)
 	a.p("CBZ R2, done")
 	a.label("loop")
-	for r := range 16 {
-		a.zero(r)
-	}
 	if f.nibbles {
 		for k := range 4 {
 			a.p("FLDPQ %d(R0), (F16, F17)", f.chunks+32*k)
@@ -112,10 +109,8 @@ func gemmNEON(a *asm, f format) {
 				a.p("VDUP V22.S[%d], V20.S4", c)
 				a.p("VDUP V23.S[%d], V21.S4", c)
 				for i, lo := range []int{24, 26} {
-					a.smlal(4*c+2*i, lo, 20)
-					a.smlal2(4*c+2*i+1, lo, 20)
-					a.smlal(4*c+2*i, lo+1, 21)
-					a.smlal2(4*c+2*i+1, lo+1, 21)
+					a.mulAdd(k == 0, 4*c+2*i, lo, 20)
+					a.mulAdd(false, 4*c+2*i, lo+1, 21)
 				}
 			}
 		}
@@ -128,7 +123,7 @@ func gemmNEON(a *asm, f format) {
 				a.p("VDUP V22.S[%d], V20.S4", c)
 				a.p("VDUP V23.S[%d], V21.S4", c)
 				for i := range 2 {
-					mulPairsNEON(a, 16+i, 18+i, 20, 21, 24+2*i, 4*c+2*i)
+					mulPairsNEON(a, k == 0, 16+i, 18+i, 20, 21, 24+2*i, 4*c+2*i)
 				}
 			}
 		}
@@ -178,116 +173,5 @@ func gemmNEON(a *asm, f format) {
 	a.p("SUB $1, R2")
 	a.p("CBNZ R2, loop")
 	a.label("done")
-	a.p("RET")
-}
-
-// gemmI8MM: 8 rows x 4 columns in tiles of 2x2, lanes [r0c0 r0c1 r1c0 r1c1]: rows 2p, 2p+1 and columns 2q, 2q+1 in V(2p+q),
-// int32, and V(8+2p+q), float32. Two chunks of 4 bytes a row zip into 8 bytes a row.
-func gemmI8MM(a *asm, f format) {
-	a.fn("gemm"+f.name+"I8MM", gemmSignature, gemmArgs)
-	gemmHeadNEON(a)
-	a.p("MOVD R3, R6")
-	for q := range 2 {
-		a.p("FLDPQ (R6), (F16, F17)")
-		a.p("ADD R4, R6")
-		a.p("FLDPQ (R6), (F18, F19)")
-		a.p("ADD R4, R6")
-		for i := range 2 { // rows 4i-4i+3 of columns 2q (V16+i) and 2q+1 (V18+i)
-			a.p("VZIP1 V%d.S4, V%d.S4, V%d.S4", 18+i, 16+i, 8+4*i+q)
-			a.p("VZIP2 V%d.S4, V%d.S4, V%d.S4", 18+i, 16+i, 10+4*i+q)
-		}
-	}
-	a.p("CBZ R2, done")
-	a.label("loop")
-	if f.offset {
-		a.p("FMOVQ %d(R1), F25", p4Bias)
-	}
-	for p := range 4 {
-		for q := range 2 {
-			if f.offset {
-				a.p("VDUP V25.D[%d], V%d.D2", q, 2*p+q)
-			} else {
-				a.p("VORR V31.B16, V31.B16, V%d.B16", 2*p+q)
-			}
-		}
-	}
-	pairs := 4 // of byte chunks; a pair of nibble chunks makes two
-	if f.nibbles {
-		pairs = 2
-	}
-	for pair := range pairs {
-		a.p("FLDPQ %d(R0), (F16, F17)", f.chunks+64*pair)
-		a.p("FLDPQ %d(R0), (F18, F19)", f.chunks+64*pair+32)
-		a.p("FLDPQ %d(R1), (F22, F23)", p4Q+32*pair)
-		if f.nibbles {
-			a.p("FLDPQ %d(R1), (F24, F25)", p4Q+64+32*pair)
-		}
-		// rows 0-1, 2-3, 4-5, 6-7 with 8 bytes each
-		a.p("VZIP1 V18.S4, V16.S4, V20.S4")
-		a.p("VZIP2 V18.S4, V16.S4, V21.S4")
-		a.p("VZIP1 V19.S4, V17.S4, V26.S4")
-		a.p("VZIP2 V19.S4, V17.S4, V27.S4")
-		rows := []int{20, 21, 26, 27}
-		if f.nibbles {
-			for i, r := range rows {
-				a.unpackNEON(r, 16+i, r)
-			}
-			for p := range 4 {
-				a.smmla(2*p, 16+p, 22)
-				a.smmla(2*p+1, 16+p, 23)
-			}
-			for p, r := range rows {
-				a.smmla(2*p, r, 24)
-				a.smmla(2*p+1, r, 25)
-			}
-		} else {
-			for p, r := range rows {
-				a.smmla(2*p, r, 22)
-				a.smmla(2*p+1, r, 23)
-			}
-		}
-	}
-	epilogueI8MM := func(scales, columns int, f func(p, q, scale, column int)) {
-		a.p("FMOVQ %d(R0), F26", scales)
-		a.p("FMOVQ %d(R1), F24", columns)
-		a.p("VDUP V24.D[1], V25.D2")
-		a.p("VDUP V24.D[0], V24.D2")
-		a.fcvtl2(27, 26)
-		a.fcvtl(26, 26)
-		for i := range 2 {
-			a.p("VZIP1 V%d.S4, V%d.S4, V%d.S4", 26+i, 26+i, 16+2*i)
-			a.p("VZIP2 V%d.S4, V%d.S4, V%d.S4", 26+i, 26+i, 17+2*i)
-		}
-		for p := range 4 {
-			for q := range 2 {
-				f(p, q, 16+p, 24+q)
-			}
-		}
-	}
-	epilogueI8MM(0, p4D, func(p, q, scale, column int) {
-		a.fsub(2*p+q, 2*p+q, 31)
-		a.fmul(28+q, scale, column)
-		a.fmla(8+2*p+q, 28+q, 2*p+q)
-	})
-	if f.minimum {
-		epilogueI8MM(16, p4S, func(p, q, scale, column int) { a.fmla(8+2*p+q, scale, column) })
-	}
-	a.p("ADD $%d, R0", f.group)
-	a.p("ADD $%d, R1", p4Size)
-	a.p("SUB $1, R2")
-	a.p("CBNZ R2, loop")
-	a.label("done")
-	for q := range 2 {
-		for i := range 2 {
-			a.p("VUZP1 V%d.S4, V%d.S4, V%d.S4", 10+4*i+q, 8+4*i+q, i)
-			a.p("VUZP2 V%d.S4, V%d.S4, V%d.S4", 10+4*i+q, 8+4*i+q, 2+i)
-		}
-		for i := range 2 {
-			a.p("FSTPQ (F%d, F%d), (R3)", 2*i, 2*i+1)
-			if q+i < 2 {
-				a.p("ADD R4, R3")
-			}
-		}
-	}
 	a.p("RET")
 }

@@ -14,13 +14,24 @@ func (a *asm) sxtl16(d, n int)  { a.v2(0x0f10a400, "sxtl", "4s", "4h", d, n) }
 func (a *asm) sxtl16h(d, n int) { a.v2(0x4f10a400, "sxtl2", "4s", "8h", d, n) }
 func (a *asm) fmls(d, n, m int) { a.v3(0x4ea0cc00, "fmls", "4s", "4s", "4s", d, n, m) }
 
+// smullHalf is four times element i of m, a register below 16.
+func (a *asm) smullHalf(d, n, m, i int) {
+	a.word(0x0f40a000|uint32(i>>2)<<11|uint32(i>>1&1)<<21|uint32(i&1)<<20|uint32(m)<<16|uint32(n)<<5|uint32(d),
+		fmt.Sprintf("smull v%d.4s, v%d.4h, v%d.h[%d]", d, n, m, i))
+}
+
 // Registers of the K kernels, besides those of the others: R7 the sub-block's chunks, R8 its scales, R9 sub-blocks left,
-// R10 the super-block's first activations. V30 = 15 in every byte, V31 the mask of the high bits, V24 = 32 in every byte.
+// R10 the super-block's first activations. V30 = 15 in every byte, V31 the mask of the high bits.
+//
+// Q6_K's quants stay unsigned where sums can start at -32 times the activations' sum, which is what the offset of 32
+// comes to.
 func intKARM64(a *asm) {
 	for _, f := range kformats() {
 		gemvKNEON(a, f, false)
 		gemvKNEON(a, f, true)
+		gemmKNEON(a, f)
 		gemmKDOT(a, f)
+		gemmKI8MM(a, f)
 	}
 }
 
@@ -31,7 +42,6 @@ func constsKNEON(a *asm, f kformat) {
 		a.p("VMOVI $1, V31.B16")
 	case 2:
 		a.p("VMOVI $3, V31.B16")
-		a.p("VMOVI $32, V24.B16")
 	}
 }
 
@@ -51,9 +61,6 @@ func highKNEON(a *asm, f kformat, c, h, q, t int) {
 		h = t
 	}
 	a.p("VSLI $4, V%d.B16, V%d.B16", h, q)
-	if f.high == 2 {
-		a.p("VSUB V24.B16, V%d.B16, V%d.B16", q, q)
-	}
 }
 
 // chunkKNEON makes the quants of chunks k and k+4 of four rows from their nibbles in v: to lo (which may be v) and hi. h0
@@ -98,6 +105,10 @@ func gemvKNEON(a *asm, f kformat, dot bool) {
 	a.p("MOVD a_len+32(FP), R2")
 	a.p("MOVD out_base+48(FP), R3")
 	constsKNEON(a, f)
+	if f.high == 2 {
+		a.p("MOVD $-32, R5")
+		a.p("VDUP R5, V24.H8")
+	}
 	a.p("FLDPQ (R3), (F28, F29)")
 	a.p("LSR $3, R2")
 	a.p("CBZ R2, done")
@@ -157,11 +168,20 @@ func (f kformat) secondHalf(first, other int) int {
 	return first
 }
 
-func sumsKDOT(a *asm, f kformat) {
+// startsK6 makes the sums' starts, -32 times the activations' sum of each half: V16, V17 and V18, V19.
+func startsK6(a *asm, to int) {
+	a.p("VORR V25.B16, V25.B16, V15.B16")
 	for i := range 4 {
-		if i < 2 || f.high == 2 {
-			a.zero(16 + i)
-		}
+		a.smullHalf(to+i, 24, 15, actHalf/2+i/2)
+	}
+}
+
+func sumsKDOT(a *asm, f kformat) {
+	if f.high == 2 {
+		startsK6(a, 16)
+	} else {
+		a.zero(16)
+		a.zero(17)
 	}
 	hi := f.secondHalf(16, 18)
 	for i := range 2 { // rows 4i..4i+3
@@ -175,15 +195,10 @@ func sumsKDOT(a *asm, f kformat) {
 	}
 }
 
-// sumsKNEON: sums of products fit int16s: 8 of at most 31*127, or 4 of 32*127. They are in V4-V7, two rows each, those of
+// sumsKNEON: sums of products fit int16s: 8 of at most 31*127, or 4 of 63*127. They are in V4-V7, two rows each, those of
 // the second half in V8-V11 for Q6_K.
 func sumsKNEON(a *asm, f kformat) {
 	hi := f.secondHalf(4, 8)
-	for i := range 8 {
-		if i < 4 || f.high == 2 {
-			a.zero(4 + i)
-		}
-	}
 	for i := range 2 {
 		h0, h1 := highRegs(a, f, i)
 		for k := range 4 {
@@ -191,11 +206,12 @@ func sumsKNEON(a *asm, f kformat) {
 			chunkKNEON(a, f, k, 0, 0, 1, h0, h1, 22)
 			a.p("VDUP V26.S[%d], V2.S4", k)
 			a.p("VDUP V27.S[%d], V3.S4", k)
-			a.smlal(4+2*i, 0, 2)
-			a.smlal2(5+2*i, 0, 2)
-			a.smlal(hi+2*i, 1, 3)
-			a.smlal2(hi+2*i+1, 1, 3)
+			a.mulAdd(k == 0, 4+2*i, 0, 2)
+			a.mulAdd(k == 0 && hi == 8, hi+2*i, 1, 3)
 		}
+	}
+	if f.high == 2 {
+		startsK6(a, 0)
 	}
 	for i := range 4 {
 		if i >= 2 && f.high != 2 {
@@ -204,6 +220,9 @@ func sumsKNEON(a *asm, f kformat) {
 		a.saddlp(4+2*i, 4+2*i)
 		a.saddlp(5+2*i, 5+2*i)
 		a.p("VADDP V%d.S4, V%d.S4, V%d.S4", 5+2*i, 4+2*i, 16+i)
+		if f.high == 2 {
+			a.p("VADD V%d.S4, V%d.S4, V%d.S4", i, 16+i, 16+i)
+		}
 	}
 }
 
@@ -246,10 +265,8 @@ func scaleSumsK(a *asm, f kformat) {
 	}
 }
 
-// gemmKDOT: 8 rows x 8 columns, rows 0-3 over the super-block, then rows 4-7. Inner sums of column c in V0+c; integer sums in
-// V16+c. V8+c: the minima's sums, or for Q6_K the integer sums of the second half. Out stays in memory.
-func gemmKDOT(a *asm, f kformat) {
-	a.fn("gemm"+f.name+"DOT", gemmSignature, gemmArgs)
+// gemmHeadK loads the arguments and jumps to done where there is nothing to do.
+func gemmHeadK(a *asm, f kformat) {
 	a.p("MOVD w_base+0(FP), R0")
 	a.p("MOVD panel_base+24(FP), R1")
 	a.p("MOVD nb+48(FP), R2")
@@ -259,6 +276,21 @@ func gemmKDOT(a *asm, f kformat) {
 	constsKNEON(a, f)
 	a.p("LSR $3, R2")
 	a.p("CBZ R2, done")
+}
+
+// panel8 is the size of a panel's block: that of Q6_K ends in -32 times the sums of the halves.
+func (f kformat) panel8(size, halves int) int {
+	if f.high == 2 {
+		return size + halves
+	}
+	return size
+}
+
+// gemmKDOT: 8 rows x 8 columns, rows 0-3 over the super-block, then rows 4-7. Inner sums of column c in V0+c; integer sums in
+// V16+c. V8+c: the minima's sums, or for Q6_K the integer sums of the second half. Out stays in memory.
+func gemmKDOT(a *asm, f kformat) {
+	a.fn("gemm"+f.name+"DOT", gemmSignature, gemmArgs)
+	gemmHeadK(a, f)
 	a.label("loop")
 	a.p("MOVD R1, R10")
 	for h := range 2 {
@@ -270,14 +302,12 @@ func gemmKDOT(a *asm, f kformat) {
 				a.zero(8 + c)
 			}
 		}
-		subLoopKNEON(a, f, fmt.Sprintf("sub%d", h), p8Size, func() { gemmSubKDOT(a, f, h) })
+		subLoopKNEON(a, f, fmt.Sprintf("sub%d", h), f.panel8(p8Size, 256), func() { gemmSubKDOT(a, f, h) })
 		a.p("FMOVD %d(R0), F24", 8*h)
 		a.fcvtl(28, 24)
 		if f.minima > 0 {
 			a.p("FMOVD %d(R0), F24", 16+8*h)
 			a.fcvtl(29, 24)
-		} else {
-			a.p("VMOVI $32, V24.B16")
 		}
 		a.p("ADD $%d, R3, R6", 16*h)
 		for c := range 8 {
@@ -301,10 +331,13 @@ func gemmKDOT(a *asm, f kformat) {
 
 func gemmSubKDOT(a *asm, f kformat, h int) {
 	second := f.secondHalf(16, 8)
-	for c := range 8 {
-		a.zero(16 + c)
-		if second == 8 {
-			a.zero(8 + c)
+	for c := 0; c < 8; c += 2 {
+		if f.high == 2 {
+			a.p("FLDPQ %d(R1), (F%d, F%d)", p8Size+16*c, 16+c, 17+c)
+			a.p("FLDPQ %d(R1), (F%d, F%d)", p8Size+128+16*c, 8+c, 9+c)
+		} else {
+			a.zero(16 + c)
+			a.zero(17 + c)
 		}
 	}
 	for k := range 4 {
