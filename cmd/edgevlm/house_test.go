@@ -59,6 +59,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"capture":           {},
 		"mqtt":              {},
 		"systemd":           {},
+		"board":             {},
 		"models":            {},
 		"runtime/imageproc": {},
 		"runtime/compute":   {},
