@@ -1,0 +1,57 @@
+"""Turns clips into what the model takes: patches, cell labels and, with text, a Packed."""
+import numpy as np, torch
+from heads import box_targets
+from sequence import Packed, Seq, blocks, unchanged, vary
+
+PROMPTS = ["What is happening?", "Describe the clip.", "Describe what you see."]
+T = torch.from_numpy
+
+
+class Batch:
+    """p: patches of all pairs; lab, off: labels and offsets of all cells; starts: each clip's first cell"""
+    def __init__(self, m, clips, device="cpu", backwards=False):
+        self.clips, self.device = clips, device
+        v = np.concatenate([c.frames[::-1] if backwards else c.frames for c in clips])
+        self.p = m.visual.patchify(T(v).to(device)); g = m.c.grid; self.pairs = [len(c.frames) // 2 for c in clips]
+        self.starts = np.concatenate(([0], np.cumsum(self.pairs)[:-1])) * g * g
+        self.at = np.concatenate(([0], np.cumsum(self.pairs)))
+    def cells(self):
+        lab = np.concatenate([c.labels for c in self.clips]); off = np.concatenate([c.offsets for c in self.clips])
+        return T(lab.reshape(-1, lab.shape[-1]).astype(np.int64)).to(self.device), T(off.reshape(-1, 2)).to(self.device)
+    def box(self, grid): r, e = box_targets(self.clips, self.starts, grid); return T(r).to(self.device), T(e).to(self.device)
+
+
+def teach(m, b, words, rng, system, tasks):
+    """The Packed of a training step: the description and up to `tasks` tasks a clip, varied as a stream would"""
+    bl = blocks(b.p); seqs = []
+    for i, c in enumerate(b.clips):
+        keep, ts, late, missing = vary(rng, bl[b.at[i]:b.at[i + 1]], b.pairs[i])
+        ask = [t for t in c.info["tasks"] if not (missing and t["kind"] == "order")]
+        if len(ask) > tasks:                                     # order is the rarest kind: always asked
+            p = [(t["kind"] != "order", r, j) for j, (t, r) in enumerate(zip(ask, rng.random(len(ask))))]; ask = [ask[j] for *_, j in sorted(p)[:tasks]]
+        br = [words.branch(c.info["prompt"], c.info["caption"])] + [words.branch(t["q"], t["a"]) for t in ask]
+        seqs.append(Seq(words.prefix[system], b.starts[i], keep, br, ts, late))
+    return Packed(m.c, seqs, device=b.device)
+
+
+def ask(m, b, words, questions, share=0., seed=0, times=None, open=False, answers=None):
+    """The Packed for evaluation. questions: for each clip a list of (question, answer); share: of the unchanged tokens, how many are
+    dropped; times: None, "equal" or "reversed"; open: the prompts alone, with answers[i][j] token ids to go on from."""
+    seqs = []; bl = blocks(b.p) if share else None
+    for i, qs in enumerate(questions):
+        P = b.pairs[i]; keep = np.ones((P, m.c.grid ** 2), bool)
+        if share: keep = unchanged(bl[b.at[i]:b.at[i + 1]], 5., share, np.random.default_rng([seed, b.clips[i].info["i"]]))
+        ts = np.arange(P); late = 0
+        if times: start = max(P, m.c.grid); ts = ts * 0 if times == "equal" else ts[::-1]; late = start - 1 - max(int(ts[-1]), m.c.grid - 1)
+        br = [words.branch(q, a) for q, a in qs]
+        if open: br = [(x + answers[i][j], [], None) for j, (x, _, _) in enumerate(br)]
+        seqs.append(Seq(words.prefix[True], b.starts[i], keep, br, ts, late))
+    return Packed(m.c, seqs, open, b.device)
+
+
+def judge(logits, q, questions):
+    """Teacher-forced: for each clip and question, how many answer tokens the greedy answer gets right before its first mistake, and of how many"""
+    ok = (logits.argmax(-1) == q.y).cpu().numpy(); out = [[[0, 0, True] for _ in qs] for qs in questions]
+    for o, (s, b) in zip(ok, q.owner):
+        r = out[s][b]; r[1] += 1; r[2] &= bool(o); r[0] += r[2]
+    return [[(r[0], r[1]) for r in rs] for rs in out]

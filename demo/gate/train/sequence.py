@@ -1,0 +1,95 @@
+"""Lays clips and texts out as one flat list of tokens: text prefix, vision tokens, then text branches that see the prefix and the
+vision tokens but not one another. Vision tokens may be left out or start late; positions are the engine's."""
+import re
+import numpy as np, torch
+from tokenizer import SYSTEM, BEFORE, END, after
+
+BOX = re.compile(r"<\|object_ref_start\|>(\w+)<\|object_ref_end\|><\|box_start\|>\((\d+),(\d+)\),\((\d+),(\d+)\)<\|box_end\|>")
+EASY = "A a The the in is are It There . , and or <|im_end|>".split()
+MOTION = "stands moves left right comes goes closer away still arrives leaves crosses opens closes open closed takes out arriving leaving opening closing".split()
+
+
+class Words:
+    """The tokenizer, and how much each answer token weighs in the loss."""
+    def __init__(self, tok, easy=.2, hard=1., motion=2., digit=.6):
+        self.tok, self.easy, self.hard, self.digit = tok, easy, hard, digit
+        both = lambda names: [tok.ids[t] for w in names for t in (w, "\u0120" + w) if t in tok.ids]
+        self.w = np.full(len(tok.tokens), hard, np.float32); self.w[both(EASY)] = easy; self.w[both(MOTION)] = motion
+        self.dot = tok.encode(".")[0]; self.cache = {}; self.digits = set(tok.encode("0123456789"))
+        self.prefix = {s: tok.encode((SYSTEM if s else "") + BEFORE) for s in (True, False)}
+
+    def branch(self, q, a):
+        """(prompt ids, answer ids with the end token, weights)"""
+        x = self.cache.get(q)
+        if x is None: x = self.cache[q] = self.tok.encode(after(q))
+        z = self.tok.encode(a + END); w = self.w[z]
+        if "<|box_start|>" in a: w = np.array([self.digit if t in self.digits else self.easy for t in z], np.float32)
+        else:
+            for i in range(1, len(z)):                  # what follows a sentence says how many there are
+                if z[i - 1] == self.dot: w[i] = max(w[i], self.hard)
+        return x, z, w
+
+
+class Seq:
+    """One clip's sequence. keep: bool [pairs, cells], ts: time index of each pair, late: free positions before the text."""
+    def __init__(self, pre, first, keep, branches, ts=None, late=0):
+        self.pre, self.first, self.keep, self.branches, self.late = pre, first, keep, branches, late
+        self.ts = np.arange(len(keep)) if ts is None else ts
+
+
+class Packed:
+    """Sequences for Model.decode. Rows are the places that predict an answer token (y, w say which), or with `open` each branch's end."""
+    def __init__(self, cfg, seqs, open=False, device="cpu"):
+        g = cfg.grid; cell = np.arange(g * g); ids, order, pos, rows, y, w, plan, last, owner = [], [], [], [], [], [], [], [], []
+        n = nid = 0; nrow = 0; total = sum(len(s.pre) + sum(len(x) + (0 if open else len(z) - 1) for x, z, _ in s.branches) for s in seqs)
+        for si, s in enumerate(seqs):
+            a, k = n, len(s.pre); ids += s.pre; order.append(np.arange(nid, nid + k)); nid += k
+            pos.append(np.broadcast_to(np.arange(k), (3, k))); n += k
+            t, c = np.nonzero(s.keep); order.append(total + s.first + t * g * g + c)
+            pos.append(np.stack((s.ts[t], c // g, c % g)) + k); n += len(t); b = n
+            start = k + max(int(s.ts[-1]), g - 1) + 1 + s.late; seg = []; local = []
+            for i, (x, z, wt) in enumerate(s.branches):
+                m = len(x) + (0 if open else len(z) - 1); ids += x if open else x + z[:-1]; order.append(np.arange(nid, nid + m)); nid += m
+                pos.append(np.broadcast_to(np.arange(start, start + m), (3, m))); seg += [i + 1] * m
+                r = np.arange(m - 1, m) if open else np.arange(len(x) - 1, m)
+                local.append(n - a + r); n += m; owner += [(si, i)] * len(r)
+                if not open: y += z; w.append(wt)
+            seg = np.concatenate((np.zeros(b - a, np.int64), np.array(seg, np.int64))); S = n - a; local = np.concatenate(local)
+            at = np.arange(S); see = lambda r: torch.from_numpy((r[:, None] >= at) & ((seg == 0) | (seg == seg[r][:, None]))).to(device)
+            plan += [(a, b, a, b, None), (b, n, a, n, see(at[b - a:]))]
+            last.append((nrow, nrow + len(local), a, n, see(local))); nrow += len(local); rows.append(a + local)
+        T = lambda v: torch.as_tensor(v, device=device)
+        self.ids, self.order, self.pos, self.rows = T(ids), T(np.concatenate(order)), T(np.concatenate(pos, 1)), T(np.concatenate(rows))
+        self.plan, self.last, self.owner = plan, last, owner                # owner: (sequence, branch) of each row
+        if not open: self.y, self.w = T(y), T(np.concatenate(w))
+
+
+def blocks(patches):
+    """mean colour of each 7x7 pixels, [pairs, cells, values], of patches [pairs, 4*cells, 1176]"""
+    P, N, _ = patches.shape
+    return patches.view(P, N, 6, 2, 7, 2, 7).mean((4, 6)).view(P, N // 4, 96).cpu().numpy()
+
+
+def unchanged(b, factor=5., share=1., rng=None, most=8 / 60):
+    """keep [pairs, cells] without the cells whose blocks stayed as they were when last kept. A block changed if it moved by more than
+    `factor` times the clip's usual change from pair to pair; of the unchanged, `share` are dropped."""
+    keep = np.ones(b.shape[:2], bool)
+    if len(b) < 2: return keep
+    limit = min(most, max(1 / 60, factor * float(np.median(np.abs(b[1:] - b[:-1])))))
+    ref = b[0].copy()
+    for i in range(1, len(b)):
+        k = np.abs(b[i] - ref).max(1) > limit
+        if share < 1: k |= rng.random(len(k)) >= share
+        keep[i] = k; ref[k] = b[i][k]
+    return keep
+
+
+def vary(rng, b, pairs):
+    """What a stream does to a clip: (keep, time indices, late, whether a pair is missing)"""
+    keep = np.ones((pairs, b.shape[1]), bool); ts = np.arange(pairs); gone = []
+    if pairs >= 4 and rng.random() < .1: gone = rng.choice(np.arange(1, pairs - 1), 1 + (pairs >= 8 and rng.random() < .5), replace=False)
+    there = np.setdiff1d(ts, gone)
+    if rng.random() < .5: keep[there] = unchanged(b[there], rng.uniform(4, 9), rng.uniform(.3, 1), rng)
+    keep[gone] = False
+    if rng.random() < .3: ts = ts + int(rng.integers(1, 49))
+    return keep, ts, int(rng.integers(1, 17)) if rng.random() < .3 else 0, len(gone) > 0
