@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -118,10 +119,10 @@ func TestAMonitorThatIsUnpluggedComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		chip := boardtest.NewINA219()
 		chip.Measure(5, 2)
-		opens := 0
+		var opens atomic.Int64
 		c := board.Config{Power: board.Power{INA219: board.INA219{Bus: "1"}}}
 		b, _ := run(t, c, board.Options{OpenBus: func(string) (board.Bus, error) {
-			if opens++; opens == 1 {
+			if opens.Add(1) == 1 {
 				return nil, fmt.Errorf("%w: /dev/i2c-1", board.ErrNoBus)
 			}
 			return chip, nil
@@ -135,8 +136,8 @@ func TestAMonitorThatIsUnpluggedComesBack(t *testing.T) {
 		}
 		chip.Fail(-1, errors.New("no such device or address"))
 		wait(time.Hour)
-		if s := b.Status(); s.HasPower || s.Faults["power.ina219"] == "" || opens > 80 || !chip.Closed() {
-			t.Errorf("an hour without the chip: %+v, %d opens", s, opens)
+		if s := b.Status(); s.HasPower || s.Faults["power.ina219"] == "" || opens.Load() > 80 || !chip.Closed() {
+			t.Errorf("an hour without the chip: %+v, %d opens", s, opens.Load())
 		}
 		chip.Fail(0, nil)
 		wait(2 * time.Minute)
