@@ -22,6 +22,7 @@ const (
 	OpFork       Op = "fork"
 	OpLen        Op = "len"
 	OpClose      Op = "close session"
+	OpBatch      Op = "append batch"
 )
 
 // Kind is how a call fails.
@@ -177,6 +178,29 @@ func (d *Faulty) NewSession(ctx context.Context, maxTokens int) (npu.Session, er
 		return nil, err
 	}
 	return d.wrap(s), nil
+}
+
+var _ npu.Batcher = (*Faulty)(nil)
+
+// AppendBatch is one OpBatch, whose result is the last session's that wants one.
+func (d *Faulty) AppendBatch(ctx context.Context, sessions []npu.Session, chunks []npu.Chunk, logits [][]float32) error {
+	own := make([]npu.Session, len(sessions))
+	for i, s := range sessions {
+		switch s := s.(type) {
+		case *faultySession:
+			own[i] = s.Session
+		case *faultyForker:
+			own[i] = s.Session
+		}
+	}
+	var last []float32
+	for _, l := range logits {
+		if l != nil {
+			last = l
+		}
+	}
+	_, err := d.do(ctx, OpBatch, last, func() error { return npu.AppendBatch(ctx, d.Delegate, own, chunks, logits) })
+	return err
 }
 
 func (d *Faulty) wrap(s npu.Session) npu.Session {

@@ -19,7 +19,10 @@ type cpu struct {
 	visionInt8 bool
 }
 
-var _ npu.Delegate = (*cpu)(nil)
+var (
+	_ npu.Delegate = (*cpu)(nil)
+	_ npu.Batcher  = (*cpu)(nil)
+)
 
 func (c *cpu) Device() npu.Device {
 	return npu.Device{Driver: cpuName, ID: "0", Name: "CPU " + stdruntime.GOARCH, UMA: true, Stages: c.Supports(),
@@ -60,11 +63,27 @@ var (
 )
 
 func (s *cpuSession) Append(ctx context.Context, c npu.Chunk, logits []float32) error {
-	err := s.Session.Append(ctx, c.Tokens, c.Embeds, c.Pos, logits)
+	return full(s.Session.Append(ctx, c.Tokens, c.Embeds, c.Pos, logits))
+}
+
+func full(err error) error {
 	if errors.Is(err, qwen2vl.ErrContextFull) {
 		return fmt.Errorf("%w: %w", npu.ErrFull, err)
 	}
 	return err
+}
+
+// AppendBatch leaves all sessions as they were when it fails.
+func (c *cpu) AppendBatch(ctx context.Context, sessions []npu.Session, chunks []npu.Chunk, logits [][]float32) error {
+	own, in := make([]*qwen2vl.Session, len(sessions)), make([]qwen2vl.Input, len(sessions))
+	for i, s := range sessions {
+		s, ok := s.(*cpuSession)
+		if !ok {
+			return errors.New("vlm: a batch with a session that is not the CPU's")
+		}
+		own[i], in[i] = s.Session, qwen2vl.Input{Tokens: chunks[i].Tokens, Embeds: chunks[i].Embeds, Pos: chunks[i].Pos, Logits: logits[i]}
+	}
+	return full(qwen2vl.AppendBatch(ctx, own, in))
 }
 
 func (s *cpuSession) Fork(context.Context) (npu.Session, error) {

@@ -26,9 +26,12 @@ type Engine struct {
 	images imageproc.Config
 	info   Info
 	hidden int
-	vocab  int
-	log    *slog.Logger
-	notify func(stage string, done, total int64)
+	// answerTemperature is Options.AnswerTemperature, 1 where that is 0.
+	answerTemperature float64
+	numbers           func() *numbers // built when first needed
+	vocab             int
+	log               *slog.Logger
+	notify            func(stage string, done, total int64)
 }
 
 // acquire waits for the engine, or for ctx to end.

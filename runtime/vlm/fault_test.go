@@ -53,6 +53,10 @@ type renamed struct {
 func (r renamed) Device() npu.Device  { return r.device }
 func (r renamed) Supports() npu.Stage { return r.device.Stages }
 
+func (r renamed) AppendBatch(ctx context.Context, sessions []npu.Session, chunks []npu.Chunk, logits [][]float32) error {
+	return npu.AppendBatch(ctx, r.Delegate, sessions, chunks, logits)
+}
+
 var faultOps = []nputest.Op{nputest.OpVision, nputest.OpNewSession, nputest.OpAppend, nputest.OpLen, nputest.OpClose}
 
 func TestWhateverFailsInMidGenerationTheTokensStayTheSame(t *testing.T) {

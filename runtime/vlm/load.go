@@ -8,6 +8,7 @@ import (
 	stdruntime "runtime"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/edgevlm/edgevlm/npu"
@@ -90,6 +91,12 @@ func load(ctx context.Context, text, mmproj *source, o Options) (_ *Engine, err 
 	if o.MinPixels < 0 || o.MaxPixels < 0 || o.MinPixels > o.MaxPixels && o.MaxPixels > 0 {
 		return nil, fmt.Errorf("vlm: pixel limits %d to %d are not a range", o.MinPixels, o.MaxPixels)
 	}
+	if e.answerTemperature = o.AnswerTemperature; e.answerTemperature == 0 {
+		e.answerTemperature = 1
+	}
+	if !(e.answerTemperature > 0 && e.answerTemperature <= maxAnswerTemperature) {
+		return nil, fmt.Errorf("vlm: answer temperature %v: give more than 0 and at most %d", o.AnswerTemperature, maxAnswerTemperature)
+	}
 	threads := o.Threads
 	if threads < 1 {
 		threads = stdruntime.GOMAXPROCS(0)
@@ -144,6 +151,7 @@ func (e *Engine) loadText(text *source, w qwen2vl.Weights, o Options) (*qwen2vl.
 		return nil, fmt.Errorf("the tokenizer has %d tokens, the model only %d: the file is damaged", e.tok.Size(), c.VocabSize)
 	}
 	e.marks = findMarks(e.tok)
+	e.numbers = sync.OnceValue(func() *numbers { return newNumbers(e.tok) })
 	e.hidden, e.vocab = c.Hidden, c.VocabSize
 	e.info = Info{Name: c.Name, Arch: c.Arch, Quant: quantOf(text.file), ContextLength: c.ContextLength}
 	if e.info.Name == "" {

@@ -48,6 +48,19 @@ func (m marks) pad(video bool) int32 {
 // isPad is false for every token of a model that has no marks.
 func (m marks) isPad(id int32) bool { return id >= 0 && (id == m.image || id == m.video) }
 
+// inside says whether a vision block is open after a token, if it was before.
+func (m marks) inside(id int32, before bool) bool {
+	switch {
+	case id < 0:
+		return before
+	case id == m.start:
+		return true
+	case id == m.end:
+		return false
+	}
+	return before
+}
+
 // part is a run of a prompt: text, or a medium's embeddings.
 type part struct {
 	tokens []int32   // text, or the pads that stand for the embeddings
@@ -95,7 +108,6 @@ func (e *Engine) encodePrompt(r Request, blocks string) ([]int32, error) {
 	}
 	// The text that is encoded must be whole, because words are split across the template's border. Only a prompt that
 	// tries to end its turn, or to place media, is encoded by itself, as plain text.
-	const hole = "\x00"
 	content := blocks + r.Prompt
 	plain := slices.ContainsFunc(e.tok.Encode(r.Prompt, true), e.reserved)
 	if plain {
@@ -111,6 +123,43 @@ func (e *Engine) encodePrompt(r Request, blocks string) ([]int32, error) {
 	at := strings.LastIndex(text, hole)
 	ids := append(e.tok.Encode(text[:at], true), e.tok.Encode(r.Prompt, false)...)
 	return append(ids, e.tok.Encode(text[at+len(hole):], true)...), nil
+}
+
+// hole stands for a user's words in a template.
+const hole = "\x00"
+
+// Opening returns the tokens that a conversation begins with, up to where the user's pictures and words come. system is
+// as in Request.
+func (e *Engine) Opening(system *string) ([]int32, error) {
+	text, err := e.tok.Chat(system, []token.Message{{Role: "user", Content: hole}})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	ids := e.tok.Encode(text[:strings.LastIndex(text, hole)], true)
+	if bos, ok := e.tok.BOS(); ok && (len(ids) == 0 || ids[0] != bos) {
+		ids = append([]int32{bos}, ids...)
+	}
+	return ids, nil
+}
+
+// closing returns the tokens of the user's words and of what follows them up to the answer; inside says that a vision
+// block is still open.
+func (e *Engine) closing(words string, inside bool) ([]int32, error) {
+	none := ""
+	text, err := e.tok.Chat(&none, []token.Message{{Role: "user", Content: hole}})
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrRequest, err)
+	}
+	text = text[strings.LastIndex(text, hole)+len(hole):]
+	var ids []int32
+	if inside {
+		ids = append(ids, e.marks.end)
+	}
+	// As in encodePrompt.
+	if slices.ContainsFunc(e.tok.Encode(words, true), e.reserved) {
+		return append(append(ids, e.tok.Encode(words, false)...), e.tok.Encode(text, true)...), nil
+	}
+	return append(ids, e.tok.Encode(words+text, true)...), nil
 }
 
 // reserved says whether a token has no place in a user's own words.

@@ -16,6 +16,7 @@ type Sequence struct {
 	run    npu.Session
 	next   int32     // position of the next row
 	logits []float32 // of the last row; nil if they were not asked for
+	inside bool      // a vision block has begun and not ended
 }
 
 // Embedded is a still or clip after the vision encoder.
@@ -99,7 +100,7 @@ func (s *Sequence) Fork(ctx context.Context) (f *Sequence, err error) {
 		}
 		n, err := run.Fork(ctx)
 		if err == nil {
-			f = &Sequence{e: s.e, run: n, next: s.next, logits: append([]float32(nil), s.logits...)}
+			f = &Sequence{e: s.e, run: n, next: s.next, logits: append([]float32(nil), s.logits...), inside: s.inside}
 		}
 		return err
 	})
@@ -108,12 +109,13 @@ func (s *Sequence) Fork(ctx context.Context) (f *Sequence, err error) {
 
 // Mark is a place in a sequence.
 type Mark struct {
-	rows int
-	next int32
+	rows   int
+	next   int32
+	inside bool
 }
 
 // Mark returns the present end.
-func (s *Sequence) Mark() Mark { return Mark{s.run.Len(), s.next} }
+func (s *Sequence) Mark() Mark { return Mark{s.run.Len(), s.next, s.inside} }
 
 // Rewind drops everything after a mark of this sequence, or of the one it was forked from, that lies before its end.
 func (s *Sequence) Rewind(ctx context.Context, m Mark) error {
@@ -121,7 +123,7 @@ func (s *Sequence) Rewind(ctx context.Context, m Mark) error {
 		if err := s.run.Truncate(m.rows); err != nil {
 			return err
 		}
-		s.next, s.logits = m.next, nil
+		s.next, s.logits, s.inside = m.next, nil, m.inside
 		return nil
 	})
 }
@@ -178,6 +180,9 @@ func (s *Sequence) appendAt(ctx context.Context, c npu.Chunk, next int32, logits
 		return err
 	}
 	s.next, s.logits = next, out
+	for _, id := range c.Tokens {
+		s.inside = s.e.marks.inside(id, s.inside)
+	}
 	return nil
 }
 

@@ -16,11 +16,14 @@ type Options struct {
 	Drivers []npu.Driver // what auto may choose from, the best first
 	// CacheDir is for drivers' caches and repacked weights. "" keeps none of the former, and the latter beside the model.
 	CacheDir             string
-	NoWeightsCache       bool         // repack at every start, in memory
-	Vision               string       // "" or "int8": an F16 or BF16 tower is kept in 8 bits; "float": as it is
-	MinPixels, MaxPixels int          // area of a picture or frame after resizing; 0: the model's own
-	MaxContext           int          // tokens; 0: the model's own
-	Log                  *slog.Logger // nil: silent
+	NoWeightsCache       bool   // repack at every start, in memory
+	Vision               string // "" or "int8": an F16 or BF16 tower is kept in 8 bits; "float": as it is
+	MinPixels, MaxPixels int    // area of a picture or frame after resizing; 0: the model's own
+	MaxContext           int    // tokens; 0: the model's own
+	// AnswerTemperature calibrates the probabilities of yes_no and choice answers: their logarithms are divided by it. 0: 1,
+	// as the model has them; more for a model that is too sure of itself.
+	AnswerTemperature float64
+	Log               *slog.Logger // nil: silent
 	// Progress, if set, is called while a method of the Engine runs, by one goroutine at a time: stage is "load" (bytes), "vision"
 	// (pictures and clips), "prefill" or "decode" (tokens).
 	Progress func(stage string, done, total int64)
