@@ -158,13 +158,13 @@ func TestABoardThatGetsHotSlowsDownAndSaysSo(t *testing.T) {
 		}
 		write(t, root, temp, "84500\n")
 		wait(20 * time.Second)
-		if s := b.Status(); s.Pace.Level != 2 || s.Pace.FPS != 0.5 || len(h.paces) != 2 {
-			t.Fatalf("hot: %+v, heard %+v", s.Pace, h.paces)
+		if s := b.Status(); s.Pace.Level != 2 || s.Pace.FPS != 0.5 || len(h.paces()) != 2 {
+			t.Fatalf("hot: %+v, heard %+v", s.Pace, h.paces())
 		}
 		write(t, root, temp, "60000\n")
 		wait(3 * time.Minute)
-		if s := b.Status(); s.Pace.Level != 0 || len(h.paces) != 4 {
-			t.Errorf("cool: %+v, heard %+v", s.Pace, h.paces)
+		if s := b.Status(); s.Pace.Level != 0 || len(h.paces()) != 4 {
+			t.Errorf("cool: %+v, heard %+v", s.Pace, h.paces())
 		}
 	})
 }

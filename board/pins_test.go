@@ -22,10 +22,28 @@ import (
 
 // heard keeps what the hooks were told.
 type heard struct {
-	mu       sync.Mutex
-	triggers int
-	private  []bool
-	paces    []board.Pace
+	mu sync.Mutex
+	n  int
+	p  []bool
+	s  []board.Pace
+}
+
+func (h *heard) triggers() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.n
+}
+
+func (h *heard) private() []bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.p)
+}
+
+func (h *heard) paces() []board.Pace {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.s)
 }
 
 func (h *heard) hooks() board.Hooks {
@@ -35,9 +53,9 @@ func (h *heard) hooks() board.Hooks {
 		f()
 	}
 	return board.Hooks{
-		Trigger: func(time.Time) { lock(func() { h.triggers++ }) },
-		Private: func(p bool, _ string) { lock(func() { h.private = append(h.private, p) }) },
-		Pace:    func(p board.Pace) { lock(func() { h.paces = append(h.paces, p) }) },
+		Trigger: func(time.Time) { lock(func() { h.n++ }) },
+		Private: func(p bool, _ string) { lock(func() { h.p = append(h.p, p) }) },
+		Pace:    func(p board.Pace) { lock(func() { h.s = append(h.s, p) }) },
 	}
 }
 
@@ -70,23 +88,23 @@ func TestAMotionSensorTriggersAndGoesOnWhileItsOutputStays(t *testing.T) {
 		pir := boardtest.NewPin(gpio.Low)
 		_, h := run(t, board.Config{GPIO: board.GPIO{Trigger: board.Trigger{Pin: "GPIO17"}}}, board.Options{OpenPin: boardtest.Pins{"GPIO17": pir}.Open})
 		wait(10 * time.Second)
-		if h.triggers != 0 {
-			t.Fatalf("%d triggers of a quiet sensor", h.triggers)
+		if h.triggers() != 0 {
+			t.Fatalf("%d triggers of a quiet sensor", h.triggers())
 		}
 		pir.Set(gpio.High)
 		synctest.Wait()
-		if h.triggers != 1 {
-			t.Fatalf("%d triggers at the edge", h.triggers)
+		if h.triggers() != 1 {
+			t.Fatalf("%d triggers at the edge", h.triggers())
 		}
 		wait(5 * time.Second)
-		if h.triggers < 4 || h.triggers > 6 {
-			t.Errorf("%d triggers while motion lasts 5 s, want one a second", h.triggers)
+		if h.triggers() < 4 || h.triggers() > 6 {
+			t.Errorf("%d triggers while motion lasts 5 s, want one a second", h.triggers())
 		}
 		pir.Set(gpio.Low)
-		n := h.triggers
+		n := h.triggers()
 		wait(10 * time.Second)
-		if h.triggers != n {
-			t.Errorf("%d triggers after motion ended", h.triggers-n)
+		if h.triggers() != n {
+			t.Errorf("%d triggers after motion ended", h.triggers()-n)
 		}
 	})
 }
@@ -101,8 +119,8 @@ func TestAButtonThatBouncesIsOneTrigger(t *testing.T) {
 			button.Set(gpio.High)
 			wait(3 * time.Millisecond)
 		}
-		if h.triggers != 1 {
-			t.Errorf("%d triggers", h.triggers)
+		if h.triggers() != 1 {
+			t.Errorf("%d triggers", h.triggers())
 		}
 	})
 }
@@ -132,8 +150,8 @@ func TestThePrivacySwitchClosesAtOnceAndDarkensTheLED(t *testing.T) {
 			sw.Set(gpio.Low)
 			wait(5 * time.Millisecond)
 		}
-		if !slices.Equal(h.private, []bool{true, false, true}) {
-			t.Fatalf("heard %v", h.private)
+		if !slices.Equal(h.private(), []bool{true, false, true}) {
+			t.Fatalf("heard %v", h.private())
 		}
 		sw.Set(gpio.High)
 		wait(time.Second)
@@ -173,8 +191,8 @@ func TestAPrivacySwitchThatFailsMeansPrivateUntilItWorks(t *testing.T) {
 				if n := sw.Opened(); n > 80 {
 					t.Errorf("opened %d times in an hour", n)
 				}
-				if len(h.private) != 3 {
-					t.Errorf("heard %v", h.private)
+				if len(h.private()) != 3 {
+					t.Errorf("heard %v", h.private())
 				}
 				fail(sw, false)
 				wait(2 * time.Minute)
@@ -206,8 +224,8 @@ func TestAMissingPinIsNamedOnceAndABusyOneTriedAgain(t *testing.T) {
 		if why := s.Faults["gpio.privacy"]; !strings.Contains(why, "no such pin") || !strings.Contains(why, "GPIO99") {
 			t.Errorf("fault %q", why)
 		}
-		if !s.Private || !slices.Equal(h.private, []bool{true}) {
-			t.Errorf("private %v, heard %v", s.Private, h.private)
+		if !s.Private || !slices.Equal(h.private(), []bool{true}) {
+			t.Errorf("private %v, heard %v", s.Private, h.private())
 		}
 		if !strings.Contains(s.Faults["gpio.trigger"], "busy") || busy.Load() < 50 || busy.Load() > 80 || missing.Load() != 1 {
 			t.Errorf("faults %v, opened %d and %d times", s.Faults, busy.Load(), missing.Load())
@@ -216,8 +234,8 @@ func TestAMissingPinIsNamedOnceAndABusyOneTriedAgain(t *testing.T) {
 		wait(2 * time.Minute)
 		pir.Set(gpio.High)
 		wait(time.Second)
-		if h.triggers == 0 || b.Status().Faults["gpio.trigger"] != "" {
-			t.Errorf("%d triggers, faults %v", h.triggers, b.Status().Faults)
+		if h.triggers() == 0 || b.Status().Faults["gpio.trigger"] != "" {
+			t.Errorf("%d triggers, faults %v", h.triggers(), b.Status().Faults)
 		}
 	})
 }
