@@ -1,6 +1,7 @@
 package hwtest
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/edgevlm/edgevlm/models"
 	"github.com/edgevlm/edgevlm/quant"
 )
 
@@ -56,35 +58,34 @@ func field(root, file, key string) string {
 	return ""
 }
 
-// What models need, in bytes: the demo model with its working memory, and what a
-// 2B model at 4 bits takes with its vision tower in F16 (about 0.9 + 1.3 GiB of
-// files) and a context.
-const (
-	demoBytes = 256 << 20
-	twoBBytes = 3 << 30
-)
+// Memory is what programs can still take and what there is, in bytes. Root stands
+// before /proc.
+func Memory(root string) (free, total int64, err error) {
+	free, errFree := kib(field(root, "proc/meminfo", "MemAvailable"))
+	total, errTotal := kib(field(root, "proc/meminfo", "MemTotal"))
+	return free, total, errors.Join(errFree, errTotal)
+}
+
+// twoBBytes is the size of a 2B model's files, 4 bits and a tower in F16.
+const twoBBytes = 2300 << 20
 
 // checkMemory compares what is free with what the model takes.
 func checkMemory(root string, modelBytes int64) Check {
 	c := Check{Name: "memory", Status: OK}
-	free, errFree := kib(field(root, "proc/meminfo", "MemAvailable"))
-	total, errTotal := kib(field(root, "proc/meminfo", "MemTotal"))
-	if errFree != nil || errTotal != nil {
+	free, total, err := Memory(root)
+	if err != nil {
 		c.Status, c.Detail, c.Fix = Warn, "/proc/meminfo could not be read", "check the free memory yourself: a 2B model needs about 3 GiB"
 		return c
 	}
 	c.Detail = fmt.Sprintf("%s free of %s", gib(free), gib(total))
-	need := int64(demoBytes)
-	if modelBytes > 0 {
-		need = modelBytes + modelBytes/4 + demoBytes
-	}
+	need, twoB := models.MemoryNeeded(modelBytes), models.MemoryNeeded(twoBBytes)
 	switch {
 	case free < need:
 		c.Status = Fail
 		c.Fix = fmt.Sprintf("the model needs about %s; end other programs or use a smaller model", gib(need))
-	case modelBytes == 0 && free < twoBBytes:
+	case modelBytes == 0 && free < twoB:
 		c.Status = Warn
-		c.Fix = fmt.Sprintf("enough for the demo model; a 2B model at 4 bits needs about %s", gib(twoBBytes))
+		c.Fix = fmt.Sprintf("enough for the demo model; a 2B model at 4 bits needs about %s", gib(twoB))
 	}
 	return c
 }

@@ -52,8 +52,11 @@ func TestAStoredModelIsFoundByName(t *testing.T) {
 		t.Fatal(err)
 	}
 	dirs := []string{filepath.Join(root, "none"), root}
-	if _, err := Locate("tiny", dirs); !errors.Is(err, ErrNotStored) || !strings.Contains(err.Error(), "edgevlm pull tiny") {
+	if _, err := Locate("tiny", dirs); !errors.Is(err, ErrNotStored) || !strings.Contains(err.Error(), "`edgevlm pull` lists") {
 		t.Errorf("without a manifest: %v", err)
+	}
+	if _, err := Locate("qwen2-vl-2b", dirs); !errors.Is(err, ErrNotStored) || !strings.Contains(err.Error(), "edgevlm pull qwen2-vl-2b") {
+		t.Errorf("one of the catalogue: %v", err)
 	}
 	m := Manifest{Name: "tiny"}
 	for _, role := range []string{RoleText, RoleMMProj} {

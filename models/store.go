@@ -111,18 +111,29 @@ func Locate(name string, dirs []string) (Stored, error) {
 			return Stored{}, fmt.Errorf("models: %s in %s: %w; `edgevlm pull %s` puts it right", name, dir, err, name)
 		}
 	}
-	return Stored{}, fmt.Errorf("models: %s %w (looked in %s); `edgevlm pull %s` fetches it", name, ErrNotStored, strings.Join(dirs, ", "), name)
+	hint := "`edgevlm pull` lists what can be fetched"
+	if _, ok, _ := Find(name); ok {
+		hint = "`edgevlm pull " + name + "` fetches it"
+	}
+	return Stored{}, fmt.Errorf("models: %s %w (looked in %s); %s", name, ErrNotStored, strings.Join(dirs, ", "), hint)
+}
+
+// ReadManifest reads that of a model's folder.
+func ReadManifest(dir string) (m Manifest, err error) {
+	data, err := os.ReadFile(filepath.Join(dir, manifestName))
+	if err == nil {
+		if jerr := json.Unmarshal(data, &m); jerr != nil {
+			err = fmt.Errorf("%s: %v", manifestName, jerr)
+		}
+	}
+	return m, err
 }
 
 // open reads a model's folder. A folder without a manifest doesn't exist.
 func open(dir string) (Stored, error) {
-	data, err := os.ReadFile(filepath.Join(dir, manifestName))
+	m, err := ReadManifest(dir)
 	if err != nil {
 		return Stored{}, err
-	}
-	var m Manifest
-	if err := json.Unmarshal(data, &m); err != nil {
-		return Stored{}, fmt.Errorf("%s: %v", manifestName, err)
 	}
 	s := Stored{Dir: dir}
 	for _, f := range m.Files {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/edgevlm/edgevlm/cmd/edgevlm/internal/config"
 )
@@ -49,15 +50,27 @@ func printSummary(e *env, path string, c *config.Config) {
 	out := e.stdout
 	fmt.Fprintf(out, "%s is fine\n", path)
 	fmt.Fprintf(out, "device   %s\n", c.Device)
-	if c.Model.Name != "" {
-		fmt.Fprintf(out, "model    %s (embedded)\n", c.Model.Name)
-	} else {
-		fmt.Fprintf(out, "model    %s, %s\n", c.Model.Text, c.Model.MMProj)
-	}
+	fmt.Fprintf(out, "model    %s\n", modelText(c.Model))
 	for _, cam := range c.Cameras {
 		fmt.Fprintf(out, "camera   %s: %s, %v fps, %d frames a description, one every %v at most\n",
 			cam.Name, config.Redact(cam.Source), cam.FPS, cam.Frames(), cam.Publish.Every)
 	}
 	fmt.Fprintf(out, "broker   %s\n", config.Redact(c.MQTT.URL))
 	fmt.Fprintf(out, "spool    %v in %s\n", c.Spool.MaxBytes, cmp.Or(spoolDir(c.Spool), "memory"))
+}
+
+// modelText is a model for people. One that isn't here yet is no error of the
+// configuration.
+func modelText(m config.Model) string {
+	if m.Name == demoModel {
+		return "demo (embedded)"
+	}
+	files, err := located(m)
+	switch {
+	case err != nil:
+		return "not ready: " + oneLine(err.Error())
+	case m.Name != "":
+		return fmt.Sprintf("%s in %s", m.Name, filepath.Dir(files.Text))
+	}
+	return m.Text + ", " + m.MMProj
 }

@@ -13,6 +13,8 @@
 //	edgevlm inspect [--json] FILE.gguf       metadata and tensors
 //	edgevlm quantize IN.gguf OUT.gguf --type q4_0|q4_k_m|q8_0 [--force] [--no-loss] [--steps N]
 //	edgevlm bench --model M.gguf [--mmproj P.gguf] [--size WxH,...] [--prefill N] [--decode N] [--json]
+//	edgevlm pull [NAME|URL [--sha256 H] [--to DIR] [--mirror URL|DIR]]
+//	        fetch a model; without a name, list those that can be fetched
 //	edgevlm hwtest [--json]                  what this board can do
 //	edgevlm version
 //

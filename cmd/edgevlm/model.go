@@ -3,9 +3,11 @@ package main
 import (
 	"cmp"
 	"context"
+	"os"
 
 	"github.com/edgevlm/edgevlm/cmd/edgevlm/internal/config"
 	"github.com/edgevlm/edgevlm/demo"
+	"github.com/edgevlm/edgevlm/models"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
 )
 
@@ -86,9 +88,30 @@ func (m modelFlags) open(e *env, p *progress) (*vlm.Engine, error) {
 	return openModel(e.ctx, cfg, e.options(p))
 }
 
+// located is a model with its files: one that is named and was pulled gets them.
+// Without any it is the embedded demo model.
+func located(m config.Model) (config.Model, error) {
+	if m.Text != "" || m.Name == "" || m.Name == demoModel {
+		return m, nil
+	}
+	s, err := models.Locate(m.Name, models.Dirs(os.Getenv))
+	if err != nil {
+		return m, codeError{exitUsage, err}
+	}
+	m.Text, m.MMProj = s.Text, s.MMProj
+	return m, nil
+}
+
+// demoModel is the name of the embedded model.
+const demoModel = "demo"
+
 // openModel loads a model as a configuration names it; one without files is the
 // embedded demo model. The flags in o win over it.
 func openModel(ctx context.Context, m config.Model, o vlm.Options) (*vlm.Engine, error) {
+	m, err := located(m)
+	if err != nil {
+		return nil, err
+	}
 	o.Threads = cmp.Or(o.Threads, m.Threads)
 	o.Backend = cmp.Or(o.Backend, m.Backend)
 	o.MinPixels, o.MaxPixels = m.MinPixels, m.MaxPixels

@@ -25,7 +25,7 @@ type Config struct {
 	Log     Log      `yaml:"log"`
 }
 
-// Model says which model runs: an embedded one by name, or GGUF files.
+// Model says which model runs: the embedded one or one that was pulled, by name, or GGUF files.
 type Model struct {
 	Name      string `yaml:"name"`
 	Text      string `yaml:"text"`

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/edgevlm/edgevlm/models"
 	"github.com/edgevlm/edgevlm/mqtt"
 )
 
@@ -91,7 +92,8 @@ func (m *Model) validate(d *decoder) {
 		d.check(m.MMProj == "", "model.mmproj", "is half a model; give `text` too")
 		m.Name = "demo"
 	case m.Name != "":
-		d.check(m.Name == "demo", "model.name", "is `%s`; the embedded model is called demo, others are given as `text` and `mmproj`", m.Name)
+		// Whether it was pulled is seen when it is opened: a configuration may be written first.
+		d.check(models.ValidName(m.Name), "model.name", "is `%s`; that is no model's name: demo is embedded, `edgevlm pull` lists others, files are given as `text` and `mmproj`", m.Name)
 		d.check(m.Text == "" && m.MMProj == "", "model.name", "and `text` exclude each other")
 	default:
 		d.check(m.MMProj != "", "model.text", "is half a model; give `mmproj` too")
