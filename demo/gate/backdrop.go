@@ -127,6 +127,9 @@ func (r *Renderer) paintBackdrop(g *rng, s *Scene) {
 				sky := &skyColours[s.Light]
 				for c := range 3 {
 					v := (sky[0][c]*(256-u) + sky[1][c]*u) >> 8
+					if s.Weather != Clear {
+						v = (v + fogColours[s.Light][c]) / 2
+					}
 					r.back[dst+c] = int16(clamp(v+int(at[0])*60*(2-int(s.Light))>>8, 0, 235))
 				}
 				r.glow[y*margin+x] = true

@@ -6,17 +6,22 @@ type doorPaint struct {
 	hingeLeft                       bool
 }
 
-func newDoorPaint(g *rng, light Light) doorPaint {
+func newDoorPaint(g *rng, s *Scene) doorPaint {
 	d := doorPaint{hingeLeft: g.chance(50)}
 	col := [6][3]int{{124, 82, 52}, {168, 164, 156}, {84, 100, 122}, {112, 58, 48}, {72, 92, 78}, {140, 112, 76}}[g.intn(6)]
 	inner := g.between(24, 40)
+	if s.Door == GardenGate { // bars are darker than the garden behind them
+		for c := range col {
+			col[c] = col[c]*55/100 + 4
+		}
+	}
 	for c := range 3 {
 		v := col[c] + g.between(-12, 12)
 		d.leaf[c], d.panel[c], d.edge[c] = int16(v), int16(v*84/100), int16(v*60/100)
 		d.frame[c] = int16(v*40/100 + 76)
 		d.inner[c] = int16(inner + 4 - 4*c)
-		if light != Day { // somebody is at home
-			d.inner[c] = int16([3]int{300, 236, 140}[c] + inner)
+		if s.Light != Day { // somebody is at home
+			d.inner[c] = int16([2][3]int{{300, 236, 140}, {450, 350, 210}}[s.Light-Dusk][c] + inner)
 		}
 	}
 	return d
@@ -37,7 +42,7 @@ func (d *doorPaint) draw(f canvas, s *Scene, opened int) {
 		f.rect(x1, y0-3, x1+3, y1+1, d.frame)
 		f.rect(x0-4, y0-5, x0+1, y0-3, d.edge)
 		f.rect(x1-1, y0-5, x1+4, y0-3, d.edge)
-		d.garden(f, s, x0, y0, x1, y1)
+		d.garden(f, x0, y0, x1, y1)
 	}
 	// The leaf turns towards the camera: its free edge comes lower and rises higher.
 	for i := range leaf {
@@ -91,13 +96,13 @@ func (d *doorPaint) room(f canvas, x0, y0, x1, y1 int) {
 }
 
 // garden is what one sees through a gate: a lawn and a path in brighter light.
-func (d *doorPaint) garden(f canvas, s *Scene, x0, y0, x1, y1 int) {
+func (d *doorPaint) garden(f canvas, x0, y0, x1, y1 int) {
 	mid := (y0*6 + y1*4) / 10
-	f.rect(x0, y0, x1, mid, paint{150, 168, 150})
-	f.rect(x0, mid, x1, y1, paint{128, 150, 92})
+	f.rect(x0, y0, x1, mid, paint{168, 186, 170})
+	f.rect(x0, mid, x1, y1, paint{148, 168, 108})
 	w := x1 - x0
 	for y := mid; y < y1; y++ {
 		k := w/8 + (y-mid)*w/4/max(1, y1-mid)
-		f.rect((x0+x1)/2-k, y, (x0+x1)/2+k, y+1, paint{190, 180, 160})
+		f.rect((x0+x1)/2-k, y, (x0+x1)/2+k, y+1, paint{206, 196, 176})
 	}
 }

@@ -37,8 +37,12 @@ func (r *Renderer) actor(g *rng, s *Scene, o *Object) actor {
 	a := actor{obj: o, mirror: g.chance(50), phase: g.intn(64)}
 	looks := r.sprites[o.Class]
 	a.poses = looks[g.intn(len(looks))]
+	tint := 14
+	if o.Colour == Black {
+		tint = 6
+	}
 	for c := range 3 {
-		v := clamp(palette[o.Colour][c]+g.between(-14, 14), 0, 255)
+		v := clamp(palette[o.Colour][c]+g.between(-tint, tint), 0, 255)
 		a.paints[body][c] = int16(v)
 		a.paints[shade][c] = int16(v * 70 / 100)
 		a.paints[shine][c] = int16(min(v*112/100+10, 255))

@@ -91,10 +91,10 @@ func (l *layout) move(dense bool) bool {
 	if l.Door != NoDoor && l.DoorState >= Opens && !tied {
 		events = append(events, -1)
 	}
-	// In half of the clips that are long enough one thing happens after another, in an order that nothing tells.
+	// In most of the clips that are long enough one thing happens after another, in an order that nothing tells.
 	k := len(events)
 	spans := map[int]span{}
-	if k > 1 && actor < 0 && !dense && l.Frames >= orderFrames && (l.Frames-1)/k >= 2 && l.chance(65) {
+	if k > 1 && actor < 0 && !dense && l.Frames >= orderFrames && (l.Frames-1)/k >= 2 && l.chance(85) {
 		for i := range events {
 			j := i + l.intn(k-i)
 			events[i], events[j] = events[j], events[i]

@@ -13,12 +13,12 @@ var ambient = [3]struct {
 	tint   [3]int
 }{
 	{228, 268, [3]int{100, 100, 100}},
-	{150, 182, [3]int{113, 96, 92}},
-	{92, 122, [3]int{92, 100, 114}},
+	{160, 190, [3]int{109, 97, 94}},
+	{112, 142, [3]int{92, 100, 112}},
 }
 
 // fogColours are what far things fade to.
-var fogColours = [3][3]int{{186, 190, 194}, {150, 132, 128}, {62, 66, 76}}
+var fogColours = [3][3]int{{186, 190, 194}, {156, 140, 136}, {74, 80, 92}}
 
 // light fills r.light for one scene.
 func (r *Renderer) lightUp(g *rng, s *Scene) {
@@ -30,13 +30,16 @@ func (r *Renderer) lightUp(g *rng, s *Scene) {
 	lampX, lampY := g.between(10, Size-10), g.between(20, 70) // a lamp throws a pool of warm light
 	lamp := 0
 	if s.Light == Night {
-		lamp = g.between(30, 90)
+		lamp = g.between(30, 80)
 	} else if s.Light == Dusk {
 		lamp = g.between(0, 40)
 	}
 	fog, fogTop := 0, 0
 	if s.Weather == Fog {
-		fog, fogTop = g.between(70, 92), g.between(20, 38) // of 256, near and, in addition, far
+		fog, fogTop = g.between(58, 80), g.between(20, 38) // of 256, near and, in addition, far
+		if s.Light == Night {
+			fog = fog * 70 / 100
+		}
 	}
 	for y := range Size {
 		f := 0

@@ -37,7 +37,7 @@ func (r *Renderer) Render(s *Scene, dst []byte) {
 	g := s.look // a copy: drawing twice gives the same picture
 	r.paintBackdrop(&g, s)
 	r.lightUp(&g, s)
-	d := newDoorPaint(&g, s.Light)
+	d := newDoorPaint(&g, s)
 	actors := make([]actor, len(s.Objects))
 	for i := range s.Objects {
 		actors[i] = r.actor(&g, s, &s.Objects[i])
@@ -94,16 +94,16 @@ func (r *Renderer) background(f canvas) {
 		copy(row, r.back[src*3:])
 		for x, glows := range r.glow[src : src+Size] {
 			if glows {
-				f.glow(x, y, r.light.gain[:])
+				f.glow(x, y, &r.light)
 			}
 		}
 	}
 }
 
 // glow makes a pixel that is already drawn shine by itself.
-func (f canvas) glow(x, y int, gain []int16) {
+func (f canvas) glow(x, y int, l *lighting) {
 	i := (y*Size + x) * 3
 	for c := range 3 {
-		f.pix[i+c] = int16(min(int(f.pix[i+c])*256/max(1, int(gain[i+c])), 1<<14))
+		f.pix[i+c] = int16(clamp((int(f.pix[i+c])*256-int(l.add[i+c]))/max(1, int(l.gain[i+c])), 0, 1<<14))
 	}
 }

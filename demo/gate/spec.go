@@ -135,9 +135,12 @@ func (r *Renderer) draw(g *rng, kind Kind, frames int) (Spec, bool) {
 	if g.chance(70) || uses {
 		sp.Door = DoorKind(1 + g.intn(2))
 		sp.State = DoorState(g.intn(NumDoorStates))
+		if sp.Frames >= orderFrames && g.chance(30) {
+			sp.State = Opens + sp.State%2
+		}
 		if uses {
 			sp.Door = HouseDoor
-			sp.State = [4]DoorState{Open, Open, Opens, Closes}[sp.State]
+			sp.State = [4]DoorState{Open, Open, Opens, Closes}[g.intn(4)]
 			if sp.Frames < orderFrames {
 				sp.State = Open
 			}

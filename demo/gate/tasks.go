@@ -27,6 +27,7 @@ func (s *Scene) ask(g *rng) {
 		s.Prompt = Prompts()[1+z%2]
 	}
 	n := 4 + g.intn(3)
+	yes := g.chance(50) // of the next yes/no question, however many draws it takes to find one
 	for try := 0; len(s.Tasks) < n && try < 60; try++ {
 		var t Task
 		var ok bool
@@ -36,7 +37,7 @@ func (s *Scene) ask(g *rng) {
 		case try == 1 && z < 70:
 			t, ok = s.where(g)
 		case z < 45:
-			t, ok = s.yesNo(g)
+			t, ok = s.yesNo(g, yes)
 		case z < 65:
 			t, ok = s.choice(g)
 		case z < 75:
@@ -51,8 +52,12 @@ func (s *Scene) ask(g *rng) {
 		for _, o := range s.Tasks {
 			ok = ok && o.Q != t.Q
 		}
-		if ok {
-			s.Tasks = append(s.Tasks, t)
+		if !ok {
+			continue
+		}
+		s.Tasks = append(s.Tasks, t)
+		if t.Kind == YesNo {
+			yes = g.chance(50)
 		}
 	}
 	for i := range s.Tasks {

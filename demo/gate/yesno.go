@@ -1,8 +1,7 @@
 package gate
 
-// yesNo asks something that is true or not, with even chances.
-func (s *Scene) yesNo(g *rng) (Task, bool) {
-	yes := g.chance(50)
+// yesNo asks something that is true, or not.
+func (s *Scene) yesNo(g *rng, yes bool) (Task, bool) {
 	q, ok := s.claim(g, yes)
 	return Task{YesNo, q, [2]string{"No.", "Yes."}[b2i(yes)]}, ok
 }
@@ -82,7 +81,7 @@ func (s *Scene) claim(g *rng, yes bool) (string, bool) {
 			}
 			return "Is there a " + k.String() + "?", true
 		}
-		if s.Door != NoDoor { // the other kind
+		if s.Door != NoDoor && g.chance(55) { // the other kind, less often: there is also no door at all
 			return "Is there a " + DoorKind(3-s.Door).String() + "?", true
 		}
 	case z < 92: // light
