@@ -72,6 +72,8 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"runtime/vlm": {"quant", "npu", "runtime/gguf", "runtime/weights", "runtime/compute", "runtime/kvcache", "runtime/qwen2vl",
 			"runtime/imageproc", "runtime/token"},
 		"npu": {},
+		"runtime/stream": {"quant", "npu", "runtime/vlm", "runtime/gguf", "runtime/weights", "runtime/compute", "runtime/kvcache",
+			"runtime/qwen2vl", "runtime/imageproc", "runtime/token"},
 		"runtime/pipeline": {"capture", "quant", "npu", "runtime/vlm", "runtime/gguf", "runtime/weights", "runtime/compute",
 			"runtime/kvcache", "runtime/qwen2vl", "runtime/imageproc", "runtime/token"},
 	}
