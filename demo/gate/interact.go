@@ -98,6 +98,7 @@ func (l *layout) throughDoor(who *Object) bool {
 	f0 := l.between(0, n-3-walk)
 	there := f0 + walk // in the doorway; then half gone, then gone
 	who.path = make([]place, n)
+	seen := 0 // frames that show all of the person
 	for t := range n {
 		u := clamp(t-f0, 0, walk)
 		p := place{cx: x0 + (x1-x0)*u/walk, by: y0 + (y1-y0)*u/walk, w: w0 + (w-w0)*u/walk, h: h0 + (h-h0)*u/walk}
@@ -108,6 +109,10 @@ func (l *layout) throughDoor(who *Object) bool {
 			p = place{cx: x1, by: d.y1 - unit, w: w * 92 / 100, h: h * 92 / 100, inDoor: true}
 		}
 		who.path[t] = p
+		seen += b2i(t <= there && p.seen() == p.box())
+	}
+	if seen < 2 {
+		return false
 	}
 	who.from, who.to = there, there+2
 	window := span{0, n - 1}

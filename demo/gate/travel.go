@@ -144,8 +144,9 @@ func (l *layout) approach(c Class, w span) ([]place, bool) {
 	if wm > 88*unit {
 		return p, false
 	}
-	a := l.between(wm/2, edge-wm/2)
-	b := clamp(a+l.between(-7*unit, 7*unit), wm/2, edge-wm/2)
+	lo, hi := wm/2+unit, edge-wm/2-2*unit
+	a := l.between(lo, hi)
+	b := clamp(a+l.between(-7*unit, 7*unit), lo, hi)
 	for t := range p {
 		u := 1024 * clamp(t-f0, 0, n) / n
 		k := small * exp2(octaves*u/1024) >> 16
