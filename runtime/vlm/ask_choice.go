@@ -220,6 +220,3 @@ func calibrate(p, weights []float64, temperature float64) {
 		p[i] /= sum
 	}
 }
-
-// maxAnswerTemperature is where all answers are as good as equally likely.
-const maxAnswerTemperature = 100

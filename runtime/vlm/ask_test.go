@@ -13,6 +13,7 @@ import (
 
 	"github.com/edgevlm/edgevlm/npu"
 	"github.com/edgevlm/edgevlm/npu/nputest"
+	"github.com/edgevlm/edgevlm/runtime/gguf"
 	"github.com/edgevlm/edgevlm/runtime/imageproc"
 )
 
@@ -240,5 +241,36 @@ func TestAnAnswerEndsWithTheContext(t *testing.T) {
 	}
 	if n := s.Len() + a[0].PromptTokens + len(a[0].Tokens); a[0].FinishReason != FinishLength || n > 131 {
 		t.Errorf("%d rows, ended by %s", n, a[0].FinishReason)
+	}
+}
+
+func TestAnswersAreCalibratedByTheOptionOrTheFile(t *testing.T) {
+	text := tiny(t, "qwen2vl.gguf", bytewise, gguf.KV{Key: AnswerTemperatureKey, Value: float32(50)})
+	open := func(o Options) (*Engine, error) { return OpenBytes(t.Context(), text, nil, o) }
+	yes := func(o Options) float64 {
+		t.Helper()
+		e, err := open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer e.Close()
+		s, _, err := e.Look(t.Context(), nil, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		a, err := s.Ask(t.Context(), someQuestions[:1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a[0].Probability
+	}
+	if file, own := yes(Options{}), yes(Options{AnswerTemperature: 1}); !(file < own && file > 0.5) {
+		t.Errorf("with the file's temperature of 50: %v, with 1: %v", file, own)
+	}
+	for _, bad := range []float64{-1, math.NaN(), math.Inf(1), 101} {
+		if _, err := open(Options{AnswerTemperature: bad}); err == nil || !strings.Contains(err.Error(), "answer temperature") {
+			t.Errorf("%v: %v", bad, err)
+		}
 	}
 }

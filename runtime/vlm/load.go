@@ -91,11 +91,8 @@ func load(ctx context.Context, text, mmproj *source, o Options) (_ *Engine, err 
 	if o.MinPixels < 0 || o.MaxPixels < 0 || o.MinPixels > o.MaxPixels && o.MaxPixels > 0 {
 		return nil, fmt.Errorf("vlm: pixel limits %d to %d are not a range", o.MinPixels, o.MaxPixels)
 	}
-	if e.answerTemperature = o.AnswerTemperature; e.answerTemperature == 0 {
-		e.answerTemperature = 1
-	}
-	if !(e.answerTemperature > 0 && e.answerTemperature <= maxAnswerTemperature) {
-		return nil, fmt.Errorf("vlm: answer temperature %v: give more than 0 and at most %d", o.AnswerTemperature, maxAnswerTemperature)
+	if err := e.setAnswerTemperature(text, o); err != nil {
+		return nil, err
 	}
 	threads := o.Threads
 	if threads < 1 {
@@ -135,6 +132,22 @@ func load(ctx context.Context, text, mmproj *source, o Options) (_ *Engine, err 
 	}
 	e.info.LoadTime = time.Since(start)
 	return e, nil
+}
+
+// setAnswerTemperature takes the option's, else the file's, else 1.
+func (e *Engine) setAnswerTemperature(text *source, o Options) error {
+	t, from := o.AnswerTemperature, "the option"
+	if t == 0 {
+		t, from = 1, ""
+		if v, ok := text.file.Float(AnswerTemperatureKey); ok {
+			t, from = v, text.name
+		}
+	}
+	if !(t > 0 && t <= maxAnswerTemperature) {
+		return fmt.Errorf("vlm: answer temperature %v (%s): it must be more than 0 and at most %d", t, from, maxAnswerTemperature)
+	}
+	e.answerTemperature = t
+	return nil
 }
 
 // loadText reads decoder and tokenizer and fills in what the engine knows from them.

@@ -20,8 +20,8 @@ type Options struct {
 	Vision               string // "" or "int8": an F16 or BF16 tower is kept in 8 bits; "float": as it is
 	MinPixels, MaxPixels int    // area of a picture or frame after resizing; 0: the model's own
 	MaxContext           int    // tokens; 0: the model's own
-	// AnswerTemperature calibrates the probabilities of yes_no and choice answers: their logarithms are divided by it. 0: 1,
-	// as the model has them; more for a model that is too sure of itself.
+	// AnswerTemperature calibrates the probabilities of yes_no and choice answers: their logarithms are divided by it. More
+	// than 1 is for a model that is too sure of itself. 0: what the model's file says, else 1. See FitAnswerTemperature.
 	AnswerTemperature float64
 	Log               *slog.Logger // nil: silent
 	// Progress, if set, is called while a method of the Engine runs, by one goroutine at a time: stage is "load" (bytes), "vision"
