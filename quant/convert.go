@@ -28,7 +28,7 @@ func NewMatrixAs(t, from Type, data []byte, rows, cols int, r Runner) (*Matrix, 
 }
 
 // PackingVersion changes whenever repacked weights do: memory that Pack filled under another version is no use.
-const PackingVersion = 1
+const PackingVersion = 2
 
 // PackedBytes is the memory that weights of type t take once repacked, 0 for types that are used as they are and for
 // shapes that can't be.
@@ -77,6 +77,9 @@ func newPadded(t Type, rows, cols int) (*Matrix, error) {
 
 // fill repacks weights into m's memory, by way of Quantize where they are of another type.
 func (m *Matrix) fill(from Type, data []byte, r Runner) error {
+	if from == Int8 {
+		return fmt.Errorf("quant: no file holds weights of %v", from)
+	}
 	source, err := newMatrix(from, m.rows, m.cols)
 	if err == nil {
 		err = source.check(data)
@@ -90,6 +93,9 @@ func (m *Matrix) fill(from Type, data []byte, r Runner) error {
 	}
 	if r == nil {
 		r = serial{}
+	}
+	if m.layout == layoutInt8 {
+		return m.fillInt8(from, data, r)
 	}
 	wide := m.nb * blockLen
 	size, to, in := m.packedBytes()/m.rowGroups(), m.typ.RowBytes(wide), from.RowBytes(m.cols)

@@ -4,8 +4,10 @@ package quant
 
 func genericKernels() *kernels {
 	return &kernels{
-		name:     "generic",
-		quantize: quantizeActivations,
+		name:       "generic",
+		quantize:   quantizeActivations,
+		quantizeU8: quantizeU8,
+		int8:       mulInt8Generic,
 		ints: [layouts]intKernel{
 			layoutQ4_0: {gemv: gemvQ4_0Generic},
 			layoutQ4_1: {gemv: gemvQ4_1Generic},

@@ -25,4 +25,7 @@ func gemmQ8_0AVX2(w, panel []byte, nb int, out []float32, ldo int)
 func gemmQ8_1AVX2(w, panel []byte, nb int, out []float32, ldo int)
 
 //go:noescape
+func mulInt8AVX2(w []byte, stride, groups, nb int, a []activation, n int, out []float32, ldo int)
+
+//go:noescape
 func gemmQ4_0VNNI(w, panel []byte, nb int, out []float32, ldo int)

@@ -14,6 +14,9 @@ type kernels struct {
 	quantize func(dst []activation, x []float32)
 	ints     [layouts]intKernel
 	floats   [3]floatKernel // see floatKind
+
+	quantizeU8 func(dst []activation, stride int, x []float32)
+	int8       int8Kernel
 }
 
 // intKernel multiplies one layout. Both functions add to out, so that a long row can be fed in pieces.
@@ -72,6 +75,9 @@ var installed = sync.OnceValue(func() []*kernels {
 func (k *kernels) fill(base *kernels) {
 	if k.quantize == nil {
 		k.quantize = base.quantize
+	}
+	if k.int8 == nil {
+		k.int8, k.quantizeU8 = base.int8, base.quantizeU8
 	}
 	for l := range k.ints {
 		if k.ints[l].gemv == nil {

@@ -14,8 +14,10 @@ func archKernels() []*kernels {
 		return intKernel{gemv: gemv, gemm: gemm, tile: 4, padFrom: 2, panelBytes: 192, pack: pack4}
 	}
 	avx2 := &kernels{
-		name:     "avx2",
-		quantize: quantizeAVX2,
+		name:       "avx2",
+		quantize:   quantizeAVX2,
+		quantizeU8: quantizeU8AVX2,
+		int8:       mulInt8AVX2,
 		ints: [layouts]intKernel{
 			layoutQ4_0: tile(gemvQ4_0AVX2, gemmQ4_0AVX2),
 			layoutQ4_1: tile(gemvQ4_1AVX2, gemmQ4_1AVX2),

@@ -21,7 +21,9 @@ const (
 	layoutQ4_K               // see layout_k.go
 	layoutQ5_K
 	layoutQ6_K
-	layouts
+	layouts // those whose kernels are in kernels.ints
+
+	layoutInt8 // see int8.go
 )
 
 const (
@@ -50,6 +52,8 @@ func layoutOf(t Type) layout {
 		return layoutQ5_K
 	case Q6_K:
 		return layoutQ6_K
+	case Int8:
+		return layoutInt8
 	}
 	return layoutNone
 }
@@ -71,13 +75,15 @@ func (l layout) groupBytes() int {
 		return groupQ5_K
 	case layoutQ6_K:
 		return groupQ6_K
+	case layoutInt8:
+		return groupInt8
 	}
 	return 0
 }
 
 // blocks is the number of blocks of 32 weights a row that a group holds.
 func (l layout) blocks() int {
-	if l >= layoutQ4_K {
+	if l >= layoutQ4_K && l <= layoutQ6_K {
 		return superSubs
 	}
 	return 1

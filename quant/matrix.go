@@ -27,6 +27,9 @@ type Matrix struct {
 // memory of the matrix's own, and data isn't touched afterwards; F32, F16 and BF16 are read from data, which must stay as
 // it is while the matrix is in use. An infinity or NaN among the scales or the weights is an error.
 func NewMatrix(t Type, data []byte, rows, cols int) (*Matrix, error) {
+	if t == Int8 {
+		return nil, fmt.Errorf("quant: no file holds weights of %v: make them with NewMatrixAs", t)
+	}
 	m, err := newMatrix(t, rows, cols)
 	if err == nil {
 		err = m.check(data)
@@ -48,7 +51,7 @@ func newMatrix(t Type, rows, cols int) (*Matrix, error) {
 	if err := startISA(); err != nil {
 		return nil, err
 	}
-	if !t.Known() {
+	if !t.Known() && t != Int8 {
 		return nil, fmt.Errorf("quant: can't multiply %v: convert the file to one of %v", t, Types())
 	}
 	if rows < 1 || cols < 1 || cols%t.BlockLen() != 0 {
@@ -117,12 +120,21 @@ func (m *Matrix) Row(dst []float32, i int) {
 	}
 	if wide := m.nb * blockLen; wide > m.cols {
 		whole := make([]float32, wide)
-		unpackRow(m.layout, whole, m.groups(i/groupRows), i%groupRows)
+		m.unpack(whole, i)
 		copy(dst, whole)
 	} else {
-		unpackRow(m.layout, dst, m.groups(i/groupRows), i%groupRows)
+		m.unpack(dst, i)
 	}
 	runtime.KeepAlive(m)
+}
+
+// unpack decodes row i, padding included.
+func (m *Matrix) unpack(dst []float32, i int) {
+	if m.layout == layoutInt8 {
+		unpackInt8(dst, m.groups(i/groupRows), i%groupRows)
+		return
+	}
+	unpackRow(m.layout, dst, m.groups(i/groupRows), i%groupRows)
 }
 
 // groups is the packed weights from 8-row group g on.

@@ -26,9 +26,12 @@ func (m *Matrix) Mul(out, x []float32, n int, r Runner) {
 	if r == nil {
 		r = serial{}
 	}
-	if m.layout == layoutNone {
+	switch m.layout {
+	case layoutNone:
 		m.mulFloat(out, x, n, r)
-	} else {
+	case layoutInt8:
+		m.mulInt8(out, x, n, r)
+	default:
 		m.mulInt(out, x, n, r)
 	}
 	runtime.KeepAlive(m)

@@ -51,6 +51,8 @@ func (t Type) shape() (name string, length, bytes int) {
 		return "F16", 1, 2
 	case BF16:
 		return "BF16", 1, 2
+	case Int8:
+		return "INT8", blockLen, groupInt8 / groupRows
 	case Q4_0:
 		return "Q4_0", blockLen, bytesQ4_0
 	case Q4_1:
@@ -82,8 +84,8 @@ func (t Type) String() string {
 	return name
 }
 
-// Known reports whether this package can decode t.
-func (t Type) Known() bool { return t.BlockLen() != 0 }
+// Known reports whether t is the encoding of a file that this package can decode.
+func (t Type) Known() bool { return t.BlockLen() != 0 && t != Int8 }
 
 // BlockLen is the number of weights a block holds (1 for the float types), 0 for an unknown type.
 func (t Type) BlockLen() int {

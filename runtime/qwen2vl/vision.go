@@ -82,11 +82,14 @@ func LoadVision(f *gguf.File, pool *compute.Pool, weights Weights) (*Vision, err
 	return v, nil
 }
 
-// VisionInt8 is the type in which a tower's matrix may be kept for speed: Q8_0 for weights in F16 and BF16, whose products
-// then run on bytes; the patch embedding, F32 files and 4-bit files stay as they are.
+// VisionInt8 is the type in which a tower's matrix may be kept for speed: quant.Int8Type for weights in F16, BF16 and Q8_0,
+// whose products then run on bytes; the patch embedding, F32 files and 4-bit files stay as they are.
 func VisionInt8(t gguf.Tensor) quant.Type {
-	if half := t.Type == quant.F16 || t.Type == quant.BF16; half && len(t.Shape) == 2 && strings.HasSuffix(t.Name, ".weight") {
-		return quant.Q8_0
+	switch t.Type {
+	case quant.F16, quant.BF16, quant.Q8_0:
+		if len(t.Shape) == 2 && strings.HasSuffix(t.Name, ".weight") {
+			return quant.Int8Type()
+		}
 	}
 	return t.Type
 }

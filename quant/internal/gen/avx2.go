@@ -15,6 +15,7 @@ GLOBL magic<>(SB), RODATA|NOPTR, $4`)
 		gemmAVX2(a, f)
 	}
 	gemmVNNI(a, formats()[0])
+	int8AVX2(a)
 }
 
 func constsAVX2(a *asm, f format) {

@@ -1,0 +1,85 @@
+package main
+
+// Where things are in a group of the Int8 layout.
+const int8Scales, int8Sums, groupInt8 = 256, 288, 320
+
+// int8AVX2 keeps a column's 32 activations, each four of them broadcast, in Y0-Y7 and lets the weights pass as memory
+// operands: with the operands the other way round every product would need a load of its own, and vector loads are what
+// limits the kernels with broadcasts. Four products add up in 16 bits: see the layout.
+//
+// DI weights of a block, SI activations, DX out, R8 and R10 strides of weights and out in bytes, CX blocks, R9 columns and BX
+// groups left; Y8 the activations' scale, Y9 1 in every int16.
+func int8AVX2(a *asm) {
+	a.fn("mulInt8AVX2", "(w []byte, stride, groups, nb int, a []activation, n int, out []float32, ldo int)", 112)
+	a.p("MOVQ w_base+0(FP), DI")
+	a.p("MOVQ stride+24(FP), R8")
+	a.p("MOVQ nb+40(FP), CX")
+	a.p("MOVQ a_base+48(FP), SI")
+	a.p("MOVQ out_base+80(FP), DX")
+	a.p("MOVQ ldo+104(FP), R10")
+	a.p("SHLQ $2, R10")
+	a.p("VPBROADCASTD ones<>(SB), Y9")
+	a.label("block")
+	a.p("MOVQ n+72(FP), R9")
+	a.p("MOVQ DX, R12")
+	a.label("column")
+	for k := range 8 {
+		a.p("VPBROADCASTD %d(SI), Y%d", actQ+4*k, k)
+	}
+	a.p("VBROADCASTSS %d(SI), Y8", actD)
+	a.p("MOVQ DI, R11")
+	a.p("MOVQ R12, R13")
+	a.p("MOVQ groups+32(FP), BX")
+	a.p("SUBQ $2, BX")
+	a.p("JLT  last")
+	a.label("pair")
+	int8Group(a, "(R11)", "(R13)")
+	int8Group(a, "(R11)(R8*1)", "32(R13)")
+	a.p("LEAQ (R11)(R8*2), R11")
+	a.p("ADDQ $64, R13")
+	a.p("SUBQ $2, BX")
+	a.p("JGE  pair")
+	a.label("last")
+	a.p("TESTQ $1, BX")
+	a.p("JZ   next")
+	int8Group(a, "(R11)", "(R13)")
+	a.label("next")
+	a.p("ADDQ $%d, SI", actSize)
+	a.p("ADDQ R10, R12")
+	a.p("DECQ R9")
+	a.p("JNZ  column")
+	a.p("ADDQ $%d, DI", groupInt8)
+	a.p("DECQ CX")
+	a.p("JNZ  block")
+	a.p("VZEROUPPER")
+	a.p("RET")
+}
+
+// int8Group adds one group of 8 rows times a column to out.
+func int8Group(a *asm, w, out string) {
+	product := func(k, y int) { a.p("VPMADDUBSW %d%s, Y%d, Y%d", 32*k, w, k, y) }
+	sum := func(x, y int) {
+		a.p("VPADDW Y%d, Y%d, Y%d", y, x, x)
+		a.p("VPMADDWD Y9, Y%d, Y%d", x, x)
+	}
+	product(0, 10)
+	product(1, 11)
+	product(2, 12)
+	product(3, 13)
+	sum(10, 11)
+	sum(12, 13)
+	product(4, 11)
+	product(5, 13)
+	product(6, 14)
+	product(7, 15)
+	sum(11, 13)
+	sum(14, 15)
+	a.p("VPADDD Y12, Y10, Y10")
+	a.p("VPADDD Y14, Y11, Y11")
+	a.p("VPADDD %d%s, Y10, Y10", int8Sums, w)
+	a.p("VPADDD Y11, Y10, Y10")
+	a.p("VCVTDQ2PS Y10, Y10")
+	a.p("VMULPS %d%s, Y8, Y11", int8Scales, w)
+	a.p("VFMADD213PS %s, Y11, Y10", out)
+	a.p("VMOVUPS Y10, %s", out)
+}
