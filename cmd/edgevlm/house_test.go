@@ -61,6 +61,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"systemd":           {},
 		"board":             {},
 		"models":            {},
+		"metrics":           {},
 		"runtime/imageproc": {},
 		"runtime/compute":   {},
 		"runtime/kvcache":   {},
