@@ -68,15 +68,17 @@ func TestWhoMayImportWhom(t *testing.T) {
 		"runtime/gguf":      {"quant"},
 		"runtime/token":     {"quant", "runtime/gguf"},
 		"runtime/weights":   {"quant", "runtime/gguf"},
+		"runtime/schema":    {},
+		"runtime/watch":     {},
 		"runtime/qwen2vl":   {"quant", "runtime/gguf", "runtime/compute", "runtime/kvcache"},
 		"runtime/quantize":  {"quant", "runtime/gguf", "runtime/compute", "runtime/kvcache", "runtime/qwen2vl", "runtime/token"},
 		"runtime/vlm": {"quant", "npu", "runtime/gguf", "runtime/weights", "runtime/compute", "runtime/kvcache", "runtime/qwen2vl",
-			"runtime/imageproc", "runtime/token"},
+			"runtime/imageproc", "runtime/token", "runtime/schema"},
 		"npu": {},
 		"runtime/stream": {"quant", "npu", "runtime/vlm", "runtime/gguf", "runtime/weights", "runtime/compute", "runtime/kvcache",
-			"runtime/qwen2vl", "runtime/imageproc", "runtime/token"},
+			"runtime/qwen2vl", "runtime/imageproc", "runtime/token", "runtime/schema"},
 		"runtime/pipeline": {"capture", "quant", "npu", "runtime/vlm", "runtime/gguf", "runtime/weights", "runtime/compute",
-			"runtime/kvcache", "runtime/qwen2vl", "runtime/imageproc", "runtime/token"},
+			"runtime/kvcache", "runtime/qwen2vl", "runtime/imageproc", "runtime/token", "runtime/schema", "runtime/watch"},
 	}
 	// Only these wire everything. A package that is in neither list is one that nobody thought about.
 	wiring := []string{"cmd", "hwtest", "demo", "bench"}
