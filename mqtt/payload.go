@@ -89,8 +89,18 @@ type Stats struct {
 	Cameras      map[string]CameraStats `json:"cameras,omitempty"`
 	TemperatureC *float64               `json:"temperature_c,omitempty"`
 	RSSBytes     int64                  `json:"rss_bytes,omitempty"`
-	MQTT         Status                 `json:"mqtt"`
-	Spool        SpoolStats             `json:"spool"`
+	// Stages say where descriptions' time went since the stats before: preprocess, vision, prefill, decode, total.
+	Stages          map[string]StageStats `json:"stages,omitempty"`
+	TokensPerSecond float64               `json:"tokens_per_second,omitempty"` // of the newest answer
+	MQTT            Status                `json:"mqtt"`
+	Spool           SpoolStats            `json:"spool"`
+}
+
+// StageStats sum up one stage.
+type StageStats struct {
+	Count  int     `json:"count"`
+	MeanMS float64 `json:"mean_ms"`
+	MaxMS  float64 `json:"max_ms"`
 }
 
 // CameraStats counts for one camera; latency is from the last frame of a description to its event.
@@ -98,7 +108,9 @@ type CameraStats struct {
 	FPS          float64 `json:"fps"`
 	Frames       uint64  `json:"frames"`
 	Dropped      uint64  `json:"dropped"`
+	Broken       uint64  `json:"broken"` // frames that could not be decoded
 	Descriptions uint64  `json:"descriptions"`
+	Failed       uint64  `json:"failed"` // descriptions that came to nothing
 	LatencyMS    float64 `json:"latency_ms"`
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/edgevlm/edgevlm/capture"
 	"github.com/edgevlm/edgevlm/cmd/edgevlm/internal/config"
+	"github.com/edgevlm/edgevlm/metrics"
 	"github.com/edgevlm/edgevlm/mqtt"
 	"github.com/edgevlm/edgevlm/runtime/pipeline"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
@@ -37,6 +38,7 @@ type daemon struct {
 	pub   *mqtt.Publisher
 	sd    *systemd.Notifier
 	pulse *modelPulse
+	figures
 	start time.Time
 	stop  context.CancelCauseFunc
 	info  vlm.Info
@@ -64,10 +66,12 @@ func newDaemon(cfg *config.Config, log *slog.Logger) (*daemon, error) {
 		return nil, errors.Join(err, spool.Close())
 	}
 	sd := systemd.New(log)
-	return &daemon{
+	d := &daemon{
 		cfg: cfg, log: log, spool: spool, pub: pub, sd: sd, pulse: &modelPulse{n: sd}, start: time.Now(),
 		waits: os.Getenv("NOTIFY_SOCKET") != "", missing: map[string]error{}, latency: map[string]time.Duration{},
-	}, nil
+	}
+	d.metrics = metrics.New(d.snapshot)
+	return d, nil
 }
 
 // openSpool opens the queue where the configuration says.
@@ -105,6 +109,7 @@ func (d *daemon) run(ctx context.Context, open func(context.Context) (model, err
 	published := make(chan error, 1)
 	go func() { published <- d.pub.Run(pubCtx) }()
 	d.setCameras(mqtt.Offline)
+	defer d.serveMetrics()()
 	defer func() {
 		d.sd.Stopping()
 		d.setCameras(mqtt.Offline)
@@ -134,6 +139,7 @@ func (d *daemon) run(ctx context.Context, open func(context.Context) (model, err
 	if err != nil {
 		return err
 	}
+	d.pipe.Store(p)
 	d.sd.Ready()
 	d.sd.Status("describing with %s, %d cameras", d.info.Name, len(d.cfg.Cameras))
 	return d.describe(ctx, p)
@@ -187,6 +193,7 @@ func (d *daemon) Description(x pipeline.Description) error {
 	if err != nil {
 		return err
 	}
+	d.observe(x)
 	latency := max(0, x.Ready.Sub(x.Last()))
 	d.mu.Lock()
 	d.latency[x.Camera] = latency

@@ -49,6 +49,7 @@ device: gate
 cameras:
   - { name: yard, source: "files:%s", fps: 20, window: 200ms, publish: { every: 0s } }
 mqtt: { url: "%s" }
+http: { listen: "" }
 `, dir, url))
 	if err != nil {
 		t.Fatal(err)

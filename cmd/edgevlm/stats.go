@@ -38,12 +38,13 @@ func (d *daemon) stats(before, now []pipeline.Stats, passed time.Duration) mqtt.
 		At: time.Now().UTC(), UptimeS: time.Since(d.start).Seconds(), Cameras: map[string]mqtt.CameraStats{},
 		TemperatureC: temperature("/sys/class/thermal"), RSSBytes: residentBytes(),
 	}
+	d.addStages(&s)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i, c := range now {
 		s.Cameras[c.Camera] = mqtt.CameraStats{
 			FPS:    float64(c.Frames-before[i].Frames) / max(passed.Seconds(), 1e-3),
-			Frames: c.Frames, Dropped: c.Dropped, Descriptions: c.Descriptions,
+			Frames: c.Frames, Dropped: c.Dropped, Broken: c.Broken, Descriptions: c.Descriptions, Failed: c.Failed,
 			LatencyMS: mqtt.MS(d.latency[c.Camera]),
 		}
 	}

@@ -22,6 +22,7 @@ type Config struct {
 	Cameras []Camera `yaml:"cameras"`
 	MQTT    MQTT     `yaml:"mqtt"`
 	Spool   Spool    `yaml:"spool"`
+	HTTP    HTTP     `yaml:"http"`
 	Log     Log      `yaml:"log"`
 }
 
@@ -96,6 +97,11 @@ type Spool struct {
 	Sync     string   `yaml:"sync"`
 }
 
+// HTTP is where the daemon shows its metrics.
+type HTTP struct {
+	Listen string `yaml:"listen"` // "": nowhere
+}
+
 // Log is what the daemon says on stderr.
 type Log struct {
 	Level  string `yaml:"level"`
@@ -107,6 +113,7 @@ func Default() Config {
 	return Config{
 		MQTT:  MQTT{URL: "mqtt://127.0.0.1:1883", Formats: []string{mqtt.FormatJSON, mqtt.FormatMsgpack}},
 		Spool: Spool{MaxBytes: 256 << 20, Sync: "always"},
+		HTTP:  HTTP{Listen: "127.0.0.1:9410"},
 		Log:   Log{Level: "info", Format: "text"},
 	}
 }

@@ -146,6 +146,8 @@ func TestProblemsNameTheirLineAndWhatToDo(t *testing.T) {
 		{"half a model", cam + "model: { text: a.gguf }\n", "line 5: `model.text` is half a model"},
 		{"other half", cam + "model: { mmproj: a.gguf }\n", "line 5: `model.mmproj` is half a model"},
 		{"two models", cam + "model: { name: demo, text: a.gguf }\n", "line 5: `model.name` and `text` exclude each other"},
+		{"listen without a port", cam + "http: { listen: localhost }\n", "line 5: `http.listen` is `localhost`; write an address and a port"},
+		{"listen on port 0", cam + "http: { listen: ':0' }\n", "line 5: `http.listen`"},
 		{"unknown model", cam + "model: { name: GPT 4 }\n", "line 5: `model.name` is `GPT 4`; that is no model's name: demo is embedded"},
 		{"log level", cam + "log: { level: loud }\n", "line 5: `log.level` must be debug"},
 		{"syntax", "device: [gate\n", "not YAML: "},

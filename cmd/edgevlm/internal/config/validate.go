@@ -3,8 +3,10 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"net"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -62,6 +64,11 @@ func (c *Config) validate(d *decoder) {
 	if c.Spool.Sync != "always" {
 		s, err := parseDuration(c.Spool.Sync)
 		d.check(err == nil && s > 0, "spool.sync", "must be always or a duration like 5s")
+	}
+	if c.HTTP.Listen != "" {
+		_, port, err := net.SplitHostPort(c.HTTP.Listen)
+		n, perr := strconv.ParseUint(port, 10, 16)
+		d.check(err == nil && perr == nil && n > 0, "http.listen", "is `%s`; write an address and a port like 127.0.0.1:9410, or \"\" for none", c.HTTP.Listen)
 	}
 	var level slog.Level
 	d.check(level.UnmarshalText([]byte(c.Log.Level)) == nil, "log.level", "must be debug, info, warn or error")
