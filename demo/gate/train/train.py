@@ -108,7 +108,9 @@ def main():
     tok = Tokenizer(text); words = Words(tok, *[float(x) for x in a.words.split(",")])
     m = Model(Cfg(vocab=len(tok.tokens), **json.loads(a.model))); heads = Heads(m.c.d, a.empty); step = 0
     def say(*x):
-        if rank == 0: print(*x, flush=True); open(os.path.join(a.run, "log.txt"), "a").write(" ".join(map(str, x)) + "\n")
+        if rank: return
+        print(*x, flush=True)
+        with open(os.path.join(a.run, "log.txt"), "a") as f: f.write(" ".join(map(str, x)) + "\n")
     if not old:
         if a.init: z = torch.load(a.init, weights_only=True); m.load_state_dict({k: v for k, v in z["model"].items() if k.startswith("visual.")}, strict=False); heads.load_state_dict(z["heads"])
         else: whiten(m, binary, a, torch)

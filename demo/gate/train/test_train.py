@@ -1,0 +1,94 @@
+"""Tests of the training code against a stand-in for the renderer: python -m unittest -v"""
+import os, subprocess, sys, tempfile, unittest
+import numpy as np, torch
+import fake
+from batch import Batch, ask, judge, teach
+from check_hf import difference
+from feed import Batches, Clip, Feed
+from heads import Heads
+from model import Cfg, Model
+from sequence import Words, unchanged
+from tokenizer import Tokenizer
+
+HERE = os.path.dirname(os.path.abspath(__file__)); SMALL = '{"vd":64,"vl":1,"vh":2,"d":64,"L":2,"h":2,"kv":1,"inter":64}'
+TOK = Tokenizer(fake.words()); WORDS = Words(TOK)
+torch.set_num_threads(1)
+
+
+def clips(n, kind="normal"): return [Clip(V, l, o, i) for i, V, l, o in (fake.clip(7, k, kind) for k in range(n))]
+
+
+def model(L=2):
+    torch.manual_seed(3); m = Model(Cfg(vocab=len(TOK.tokens), vd=64, vl=2, vh=2, d=64, L=L, h=2, kv=1, inter=96)).eval()
+    with torch.no_grad():
+        for p in m.parameters(): p.add_(.05 * torch.randn_like(p))
+    return m
+
+
+def binary(folder):
+    path = os.path.join(folder, "feed")
+    with open(path, "w") as f: f.write(f'#!/bin/sh\nexec {sys.executable} {HERE}/fake.py "$@"\n')
+    os.chmod(path, 0o755); return path
+
+
+def questions(cs): return [[("What is happening?", c.info["caption"])] + [(t["q"], t["a"]) for t in c.info["tasks"]] for c in cs]
+
+
+class Logits(unittest.TestCase):
+    @torch.no_grad()
+    def test_branches_and_clips_do_not_touch(self):
+        m = model(); cs = clips(5); qs = questions(cs); b = Batch(m, cs); q = ask(m, b, WORDS, qs); all_ = m.logits(m.visual(b.p).view(-1, m.c.d), q)
+        for i in range(5):
+            for j in range(len(qs[i])):
+                b1 = Batch(m, [cs[i]]); one = m.logits(m.visual(b1.p).view(-1, m.c.d), ask(m, b1, WORDS, [[qs[i][j]]]))
+                rows = [k for k, o in enumerate(q.owner) if o == (i, j)]; self.assertLess((all_[rows] - one).abs().max(), 1e-4)
+
+    def test_same_logits_as_transformers(self):
+        cs = sorted(clips(40), key=lambda c: len(c.frames)); cs = [cs[0], cs[20], cs[-1]]; d, s = difference(model(), TOK, cs, questions(cs)); self.assertGreater(s, .1); self.assertLess(d, 1e-3)
+
+    @torch.no_grad()
+    def test_open_prompts_go_on_as_taught(self):
+        m = model(); cs = clips(3); b = Batch(m, cs); ve = m.visual(b.p).view(-1, m.c.d); qs = [[("What is happening?", "")] for _ in cs]; said = [[[]] for _ in cs]
+        for _ in range(3):
+            z = m.logits(ve, ask(m, b, WORDS, qs, open=True, answers=said)).argmax(-1).tolist()
+            for s, t in zip(said, z): s[0].append(t)
+        texts = [[("What is happening?", TOK.decode(s[0]))] for s in said]; q = ask(m, b, WORDS, texts); res = judge(m.logits(ve, q), q, texts)
+        for s, r in zip(said, res):
+            if TOK.encode(TOK.decode(s[0])) == s[0]: self.assertGreaterEqual(r[0][0], 3)
+
+    def test_dropped_tokens_leave_the_sequence(self):
+        m = model(); cs = clips(4); b = Batch(m, cs); full = ask(m, b, WORDS, questions(cs)); less = ask(m, b, WORDS, questions(cs), share=1)
+        self.assertLess(len(less.order), len(full.order)); self.assertEqual(full.y.tolist(), less.y.tolist())
+        taught = teach(m, b, WORDS, np.random.default_rng(1), False, 2); self.assertEqual(len(taught.y), len(taught.w)); self.assertEqual(len(taught.y), len(taught.rows))
+
+
+class Unchanged(unittest.TestCase):
+    def test_only_what_changed_since_it_was_kept(self):
+        b = np.zeros((5, 3, 4), np.float32); b += np.random.default_rng(0).normal(0, .01, b.shape); b[2:, 1] += 1; b[3, 2] += 1
+        keep = unchanged(b); self.assertEqual(keep.tolist(), [[True] * 3, [False] * 3, [False, True, False], [False, False, True], [False, False, True]])
+
+    def test_slow_change_is_kept_in_the_end(self):
+        b = np.arange(20, dtype=np.float32)[:, None, None] * np.array([0, 0, .02])[None, :, None] * np.ones((1, 1, 4), np.float32)
+        k = unchanged(b); self.assertEqual(k[1:, :2].sum(), 0); self.assertGreater(k[1:, 2].sum(), 1)
+
+
+class Run(unittest.TestCase):
+    def test_batches_go_on_where_they_stopped(self):
+        with tempfile.TemporaryDirectory() as d:
+            f = binary(d); a = Batches(f, 2, 0, kind="dense"); one = [[c.info["i"] for c in a.next()] for _ in range(10)]; a.close()
+            b = Batches(f, 2, 5, kind="dense"); two = [[c.info["i"] for c in b.next()] for _ in range(5)]; b.close()
+            self.assertEqual(one[5:], two); self.assertEqual(sorted(sum(one[:8], [])), list(range(16)))
+
+    def test_a_resumed_run_is_the_same_run(self):
+        def train(d, *more):
+            subprocess.run([sys.executable, os.path.join(HERE, "train.py"), "--cpu", "--run", d, "--pre_steps", "3", "--steps", "4", "--B", "2", "--eval_every", "5", "--neval", "8", "--model", SMALL, *more],
+                           check=True, stdout=subprocess.DEVNULL)
+            return torch.load(os.path.join(d, "last.pt"), weights_only=True)
+        with tempfile.TemporaryDirectory() as x, tempfile.TemporaryDirectory() as y:
+            binary(x); binary(y); a = train(x)
+            for stop in (2, 5, 0): b = train(y, "--stop", str(stop))
+            self.assertEqual(a["step"], b["step"]); self.assertEqual(a["words"], b["words"])
+            for k in a["model"]: self.assertTrue(torch.equal(a["model"][k], b["model"][k]), k)
+
+
+if __name__ == "__main__": unittest.main()
