@@ -15,16 +15,18 @@ import (
 )
 
 // camera is a Camera at work: one goroutine fills its window, the pipeline's
-// takes from it.
+// takes from it. What of Camera may change is in set.
 type camera struct {
 	Camera
 	p      *Pipeline
 	served uint64 // the turn of its latest description; the pipeline's goroutine only
 
 	mu        sync.Mutex
-	window    []*slot   // whole pairs, the newest Frames frames; once ended, possibly a lone one at the end
-	half      *slot     // the first frame of the pair to come
-	described time.Time // capture time of the newest frame described
+	set       Settings
+	changed   chan struct{} // closed when set has changed in a way that the source must hear of
+	window    []*slot       // whole pairs, the newest Frames frames; once ended, possibly a lone one at the end
+	half      *slot         // the first frame of the pair to come
+	described time.Time     // capture time of the newest frame described
 	ended     bool
 	dropped   uint64 // since the latest description
 	stats     Stats
@@ -40,8 +42,8 @@ type slot struct {
 }
 
 func newCamera(c Camera, p *Pipeline) *camera {
-	c.Frames = max(2, c.Frames+c.Frames%2)
-	return &camera{Camera: c, p: p, stats: Stats{Camera: c.Name}}
+	set := Settings{Disabled: c.Disabled, FPS: c.FPS, Frames: c.Frames, Prompt: c.Prompt}
+	return &camera{Camera: c, p: p, set: set.even(), changed: make(chan struct{}), stats: Stats{Camera: c.Name}}
 }
 
 func (c *camera) count(f func(*Stats)) {
@@ -51,12 +53,27 @@ func (c *camera) count(f func(*Stats)) {
 }
 
 // run opens the source again and again until ctx ends or, for a camera that
-// Ends, its source does.
+// Ends, its source does. While the camera is disabled, the source is closed.
 func (c *camera) run(ctx context.Context) {
 	for failures := 0; ; {
-		frames, err := c.play(ctx)
+		set, changed := c.settings()
+		if set.Disabled {
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return
+			}
+			continue
+		}
+		frames, err := c.playUntil(ctx, changed, set.FPS)
 		if ctx.Err() != nil {
 			return
+		}
+		select {
+		case <-changed:
+			failures = 0
+			continue
+		default:
 		}
 		if c.Ends && errors.Is(err, io.EOF) {
 			c.end()
@@ -74,20 +91,37 @@ func (c *camera) run(ctx context.Context) {
 		c.p.o.Log.Warn("camera failed", "camera", c.Name, "err", err, "retry_in", wait)
 		select {
 		case <-time.After(wait):
+		case <-changed:
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
+// playUntil is play until the settings change.
+func (c *camera) playUntil(ctx context.Context, changed <-chan struct{}, fps float64) (frames int, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	defer func() { cancel(); <-done }()
+	go func() {
+		defer close(done)
+		select {
+		case <-changed:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
+	return c.play(ctx, fps)
+}
+
 // play reads one opened source to its error; frames is how many it gave.
-func (c *camera) play(ctx context.Context) (frames int, err error) {
+func (c *camera) play(ctx context.Context, fps float64) (frames int, err error) {
 	c.count(func(s *Stats) { s.Opens++ })
 	src, err := c.Open(ctx, c.setState)
 	if err != nil {
 		return 0, err
 	}
-	s := capture.NewSampler(src, c.FPS)
+	s := capture.NewSampler(src, fps)
 	defer func() {
 		s.Close()
 		if e := src.Close(); e != nil && err == nil {
@@ -103,6 +137,8 @@ func (c *camera) play(ctx context.Context) (frames int, err error) {
 			continue
 		case err != nil:
 			return frames, err
+		case ctx.Err() != nil:
+			return frames, ctx.Err()
 		}
 		frames++
 		c.setState(true, nil)
@@ -117,6 +153,10 @@ func (c *camera) play(ctx context.Context) (frames int, err error) {
 
 func (c *camera) setState(up bool, why error) {
 	c.mu.Lock()
+	if c.set.Disabled && up {
+		c.mu.Unlock()
+		return // a last word of a source that is being closed
+	}
 	changed := c.stats.Up != up || !up && why != nil && c.stats.LastError != why.Error()
 	c.stats.Up = up
 	if why != nil {
@@ -134,10 +174,13 @@ func (c *camera) setState(up bool, why error) {
 func (c *camera) add(f capture.Frame, dropped uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.set.Disabled {
+		return
+	}
 	c.stats.Frames++
 	c.drop(dropped)
 	if last := c.newest(); last != nil {
-		span := time.Duration(float64(c.Frames) / c.FPS * float64(time.Second))
+		span := time.Duration(c.set.Frames) * c.set.period()
 		gap := f.At.Sub(last.frame.At)
 		if gap < 0 || gap > span || f.Width != last.frame.Width || f.Height != last.frame.Height {
 			c.clear()
@@ -146,7 +189,7 @@ func (c *camera) add(f capture.Frame, dropped uint64) {
 			c.described = time.Time{}
 		}
 		// A pair is one patch in time: it must not span a hole.
-		if c.half != nil && gap > time.Duration(2*float64(time.Second)/c.FPS) {
+		if c.half != nil && gap > 2*c.set.period() {
 			c.drop(1)
 			c.half = nil
 		}
@@ -158,7 +201,7 @@ func (c *camera) add(f capture.Frame, dropped uint64) {
 	}
 	c.window = append(c.window, c.half, s)
 	c.half = nil
-	for len(c.window) > c.Frames {
+	for len(c.window) > c.set.Frames {
 		c.evict(2)
 	}
 	c.p.poke()
@@ -172,7 +215,7 @@ func (c *camera) end() {
 		c.window = append(c.window, c.half)
 		c.half = nil
 	}
-	if len(c.window) > c.Frames {
+	if len(c.window) > c.set.Frames {
 		c.evict(2)
 	}
 	c.mu.Unlock()
@@ -222,31 +265,46 @@ func (c *camera) takeDropped() uint64 {
 func (c *camera) due() (due, ended bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if n := len(c.window); n > 0 && (n == c.Frames || c.ended) {
+	if n := len(c.window); n > 0 && (n == c.set.Frames || c.ended) {
 		at := c.window[n-1].frame.At
 		// Frames come a little early or late; half an interval makes up for it.
-		slack := time.Duration(float64(time.Second) / c.FPS / 2)
+		slack := c.set.period() / 2
 		due = !c.window[n-1].taken && (c.described.IsZero() || at.Sub(c.described) >= c.Every-slack)
 	}
 	return due, c.ended && !due
 }
 
-// take hands the window to the model.
-func (c *camera) take() []*slot {
+// job is a window on its way to the model, with what was set when it was taken.
+type job struct {
+	c     *camera
+	slots []*slot
+	set   Settings
+}
+
+// take hands the window to the model; nil if it is empty.
+func (c *camera) take() *job {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for _, s := range c.window {
+	slots := slices.Clone(c.window)
+	if len(slots) == 0 && c.half != nil {
+		slots = append(slots, c.half)
+	}
+	if len(slots) == 0 {
+		return nil
+	}
+	for _, s := range slots {
 		s.taken = true
 	}
-	c.described = c.window[len(c.window)-1].frame.At
-	return slices.Clone(c.window)
+	c.described = slots[len(slots)-1].frame.At
+	return &job{c, slots, c.set}
 }
 
 // media decodes a window. Damaged frames are left out and counted.
-func (c *camera) media(w []*slot) (vlm.Media, []FrameRef) {
-	m := vlm.Media{Video: true, Period: time.Duration(float64(time.Second) / c.FPS)}
+func (j *job) media() (vlm.Media, []FrameRef) {
+	c := j.c
+	m := vlm.Media{Video: true, Period: j.set.period()}
 	var refs []FrameRef
-	for _, s := range w {
+	for _, s := range j.slots {
 		if s.rgb.Pix == nil && !s.bad {
 			pix, width, height, err := s.frame.RGB()
 			s.rgb = imageproc.RGB{W: width, H: height, Pix: pix}

@@ -50,9 +50,14 @@ type Camera struct {
 	// frames' clock.
 	Every time.Duration
 
+	// Disabled: it starts switched off, see Pipeline.Set.
+	Disabled bool
+
 	System    *string
 	Prompt    string
 	MaxTokens int
+	// Questions are asked about every window after its description.
+	Questions []vlm.Question
 }
 
 // FrameRef names a frame that was described.
@@ -66,6 +71,13 @@ type Description struct {
 	Camera string
 	Frames []FrameRef // in order of time, at least one
 	Result vlm.Result
+	// Answers are those to the camera's questions, in their order; a question
+	// that failed is left out.
+	Answers []vlm.Answer
+	// Asked is how long they took. It is not in Result.Timings.
+	Asked time.Duration
+	// Newest is the newest frame of the window, as it came from the source.
+	Newest capture.Frame
 	// Dropped is how many frames since the description before were due for the
 	// window or in it, and never described.
 	Dropped uint64
@@ -108,6 +120,8 @@ type Pipeline struct {
 	o     Options
 	cams  []*camera
 	wake  chan struct{} // holds one token when something may have become due
+	asks  chan *ask     // requests beside the regular descriptions
+	ended chan struct{} // closed when Run returns
 	turn  uint64        // counts descriptions; the least recently served camera goes first
 }
 
@@ -119,7 +133,7 @@ func New(model Describer, cams []Camera, sink Sink, o Options) (*Pipeline, error
 	if o.Backoff == nil {
 		o.Backoff = backoff
 	}
-	p := &Pipeline{model: model, sink: sink, o: o, wake: make(chan struct{}, 1)}
+	p := &Pipeline{model: model, sink: sink, o: o, wake: make(chan struct{}, 1), asks: make(chan *ask), ended: make(chan struct{})}
 	names := map[string]bool{}
 	for _, c := range cams {
 		switch {
@@ -149,20 +163,29 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
+	defer close(p.ended)
 	for _, c := range p.cams {
 		wg.Go(func() { c.run(ctx) })
 	}
 	for {
-		c, w, more := p.next()
+		select {
+		case a := <-p.asks: // somebody waits for it: before what is due
+			p.serve(ctx, a)
+			continue
+		default:
+		}
+		j, more := p.next()
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case c != nil:
-			p.describe(ctx, c, w)
+		case j != nil:
+			_, _ = p.describe(ctx, j) // it has said what went wrong
 		case !more:
 			return nil
 		default:
 			select {
+			case a := <-p.asks:
+				p.serve(ctx, a)
 			case <-p.wake:
 			case <-ctx.Done():
 			}
@@ -172,7 +195,8 @@ func (p *Pipeline) Run(ctx context.Context) error {
 
 // next chooses the camera whose window is due and that waits for its turn the
 // longest. more says that some camera may still become due.
-func (p *Pipeline) next() (chosen *camera, w []*slot, more bool) {
+func (p *Pipeline) next() (j *job, more bool) {
+	var chosen *camera
 	for _, c := range p.cams {
 		due, ended := c.due()
 		more = more || !ended
@@ -181,11 +205,11 @@ func (p *Pipeline) next() (chosen *camera, w []*slot, more bool) {
 		}
 	}
 	if chosen == nil {
-		return nil, nil, more
+		return nil, more
 	}
 	p.turn++
 	chosen.served = p.turn
-	return chosen, chosen.take(), true
+	return chosen.take(), true
 }
 
 // poke lets Run look again.
@@ -196,19 +220,21 @@ func (p *Pipeline) poke() {
 	}
 }
 
-func (p *Pipeline) describe(ctx context.Context, c *camera, w []*slot) {
-	media, refs := c.media(w)
-	if len(refs) == 0 {
-		return
-	}
-	res, err := p.model.Generate(ctx, vlm.Request{
-		System: c.System, Media: []vlm.Media{media}, Prompt: c.Prompt, MaxTokens: c.MaxTokens,
-	}, nil)
-	if ctx.Err() != nil {
-		return
+// describe makes one of the regular descriptions. A camera without a prompt is
+// only asked its questions.
+func (p *Pipeline) describe(ctx context.Context, j *job) (Description, error) {
+	c := j.c
+	d, err := p.look(ctx, j, inquiry{Prompt: j.set.Prompt, MaxTokens: c.MaxTokens, Questions: c.Questions})
+	switch {
+	case ctx.Err() != nil:
+		return d, ctx.Err()
+	case errors.Is(err, errEmpty):
+		return d, err // every frame is counted already
+	case c.disabled():
+		return d, fmt.Errorf("camera %s is disabled", c.Name)
 	}
 	if err == nil {
-		d := Description{Camera: c.Name, Frames: refs, Result: res, Dropped: c.takeDropped(), Ready: time.Now()}
+		d.Dropped = c.takeDropped()
 		err = p.sink.Description(d)
 	}
 	c.count(func(s *Stats) {
@@ -222,6 +248,7 @@ func (p *Pipeline) describe(ctx context.Context, c *camera, w []*slot) {
 	if err != nil {
 		p.o.Log.Warn("no description", "camera", c.Name, "err", err)
 	}
+	return d, err
 }
 
 // Stats are the cameras' counters, in the order of New.
