@@ -79,7 +79,8 @@ type Timings struct {
 	Vision     float64 `json:"vision" msg:"vision"`
 	Prefill    float64 `json:"prefill" msg:"prefill"`
 	Decode     float64 `json:"decode" msg:"decode"`
-	Total      float64 `json:"total" msg:"total"` // last frame taken to description ready
+	Questions  float64 `json:"questions,omitempty" msg:"questions,omitempty"` // all of them, from description to last answer
+	Total      float64 `json:"total" msg:"total"`                             // last frame taken to description ready
 }
 
 // MS is d in milliseconds, to the microsecond.
@@ -143,7 +144,7 @@ func (e *Event) Validate() error {
 			return err
 		}
 	}
-	return validNumbers(e.TimingsMS.Preprocess, e.TimingsMS.Vision, e.TimingsMS.Prefill, e.TimingsMS.Decode, e.TimingsMS.Total)
+	return validNumbers(e.TimingsMS.Preprocess, e.TimingsMS.Vision, e.TimingsMS.Prefill, e.TimingsMS.Decode, e.TimingsMS.Questions, e.TimingsMS.Total)
 }
 
 func (b Box) validate() error {

@@ -571,22 +571,40 @@ func (z *Event) Msgsize() (s int) {
 // MarshalMsg implements msgp.Marshaler
 func (z *Timings) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
-	// map header, size 5
-	// string "preprocess"
-	o = append(o, 0x85, 0xaa, 0x70, 0x72, 0x65, 0x70, 0x72, 0x6f, 0x63, 0x65, 0x73, 0x73)
-	o = msgp.AppendFloat(o, z.Preprocess)
-	// string "vision"
-	o = append(o, 0xa6, 0x76, 0x69, 0x73, 0x69, 0x6f, 0x6e)
-	o = msgp.AppendFloat(o, z.Vision)
-	// string "prefill"
-	o = append(o, 0xa7, 0x70, 0x72, 0x65, 0x66, 0x69, 0x6c, 0x6c)
-	o = msgp.AppendFloat(o, z.Prefill)
-	// string "decode"
-	o = append(o, 0xa6, 0x64, 0x65, 0x63, 0x6f, 0x64, 0x65)
-	o = msgp.AppendFloat(o, z.Decode)
-	// string "total"
-	o = append(o, 0xa5, 0x74, 0x6f, 0x74, 0x61, 0x6c)
-	o = msgp.AppendFloat(o, z.Total)
+	// check for omitted fields
+	zb0001Len := uint32(6)
+	var zb0001Mask uint8 /* 6 bits */
+	_ = zb0001Mask
+	if z.Questions == 0 {
+		zb0001Len--
+		zb0001Mask |= 0x10
+	}
+	// variable map header, size zb0001Len
+	o = append(o, 0x80|uint8(zb0001Len))
+
+	// skip if no fields are to be emitted
+	if zb0001Len != 0 {
+		// string "preprocess"
+		o = append(o, 0xaa, 0x70, 0x72, 0x65, 0x70, 0x72, 0x6f, 0x63, 0x65, 0x73, 0x73)
+		o = msgp.AppendFloat(o, z.Preprocess)
+		// string "vision"
+		o = append(o, 0xa6, 0x76, 0x69, 0x73, 0x69, 0x6f, 0x6e)
+		o = msgp.AppendFloat(o, z.Vision)
+		// string "prefill"
+		o = append(o, 0xa7, 0x70, 0x72, 0x65, 0x66, 0x69, 0x6c, 0x6c)
+		o = msgp.AppendFloat(o, z.Prefill)
+		// string "decode"
+		o = append(o, 0xa6, 0x64, 0x65, 0x63, 0x6f, 0x64, 0x65)
+		o = msgp.AppendFloat(o, z.Decode)
+		if (zb0001Mask & 0x10) == 0 { // if not omitted
+			// string "questions"
+			o = append(o, 0xa9, 0x71, 0x75, 0x65, 0x73, 0x74, 0x69, 0x6f, 0x6e, 0x73)
+			o = msgp.AppendFloat(o, z.Questions)
+		}
+		// string "total"
+		o = append(o, 0xa5, 0x74, 0x6f, 0x74, 0x61, 0x6c)
+		o = msgp.AppendFloat(o, z.Total)
+	}
 	return
 }
 
@@ -636,6 +654,12 @@ func (z *Timings) UnmarshalMsg(bts []byte) (o []byte, err error) {
 				err = msgp.WrapError(err, "Decode")
 				return
 			}
+		case "questions":
+			z.Questions, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Questions")
+				return
+			}
 		case "total":
 			z.Total, bts, err = msgp.ReadFloat64Bytes(bts)
 			if err != nil {
@@ -656,6 +680,6 @@ func (z *Timings) UnmarshalMsg(bts []byte) (o []byte, err error) {
 
 // Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
 func (z *Timings) Msgsize() (s int) {
-	s = 1 + 11 + msgp.Float64Size + 7 + msgp.Float64Size + 8 + msgp.Float64Size + 7 + msgp.Float64Size + 6 + msgp.Float64Size
+	s = 1 + 11 + msgp.Float64Size + 7 + msgp.Float64Size + 8 + msgp.Float64Size + 7 + msgp.Float64Size + 10 + msgp.Float64Size + 6 + msgp.Float64Size
 	return
 }

@@ -10,12 +10,13 @@ import (
 // bound, before any handler sees the message.
 const maxInbound = 512 << 10
 
-// limitConn leaves out PUBLISH packets above limit from what it reads, and counts them. Where
+// limitConn leaves out PUBLISH packets above limit from what it reads, counts them and says so. Where
 // subscriptions are QoS 0, the broker waits for no acknowledgement of what was left out.
 type limitConn struct {
 	net.Conn
 	limit   int
 	refused *atomic.Uint64
+	tooLong func(topic string, size int) // may be nil; must return soon
 
 	header [5]byte // fixed header, type and up to 4 bytes of length
 	out    []byte  // part of header that the reader has not had
@@ -67,9 +68,33 @@ func (c *limitConn) next() error {
 			return net.ErrClosed // no other packet to a client is that long: not an MQTT broker
 		}
 		c.refused.Add(1)
-		_, err := io.CopyN(io.Discard, c.Conn, int64(length))
+		topic, read, err := c.topic(length)
+		if err != nil {
+			return err
+		}
+		if c.tooLong != nil {
+			c.tooLong(topic, length-read)
+		}
+		_, err = io.CopyN(io.Discard, c.Conn, int64(length-read))
 		return err
 	}
 	c.out, c.body = c.header[:n], length
 	return nil
+}
+
+// topic reads the topic of a PUBLISH of length bytes, "" if it is no topic of ours; read is how many bytes that took.
+func (c *limitConn) topic(length int) (topic string, read int, err error) {
+	var size [2]byte
+	if _, err := io.ReadFull(c.Conn, size[:]); err != nil {
+		return "", 0, err
+	}
+	n := int(size[0])<<8 | int(size[1])
+	if n > 4*MaxNameBytes || n+2 > length {
+		return "", 2, nil
+	}
+	b := make([]byte, n)
+	if _, err := io.ReadFull(c.Conn, b); err != nil {
+		return "", 2, err
+	}
+	return string(b), 2 + n, nil
 }

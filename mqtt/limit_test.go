@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"sync/atomic"
@@ -31,12 +32,17 @@ func TestLongMessagesAreLeftOut(t *testing.T) {
 	stream.Write(publish("b", 100000))
 	stream.Write(publish("c", 0))
 	var refused atomic.Uint64
-	c := &limitConn{Conn: readConn{r: &stream}, limit: 1000, refused: &refused}
+	var told []string
+	c := &limitConn{Conn: readConn{r: &stream}, limit: 1000, refused: &refused,
+		tooLong: func(topic string, size int) { told = append(told, fmt.Sprint(topic, " ", size)) }}
 	for _, want := range []string{"a", "c"} {
 		p, err := packets.ReadPacket(c)
 		if err != nil || p.(*packets.PublishPacket).TopicName != want {
 			t.Fatalf("read %v, %v; want %s", p, err, want)
 		}
+	}
+	if len(told) != 1 || told[0] != "b 100000" {
+		t.Errorf("told of %q", told)
 	}
 	if _, err := packets.ReadPacket(c); err == nil || refused.Load() != 1 {
 		t.Errorf("at the end: %v, %d refused", err, refused.Load())

@@ -18,6 +18,9 @@ type Message struct {
 	Topic    string
 	Payload  []byte
 	Retained bool
+	QoS      byte
+	// TooLong is the size of a payload that was too long to be read, 0 otherwise; Payload is nil then.
+	TooLong int
 }
 
 // link is one connection to a broker, from CONNACK until it is lost. It is not reused.

@@ -91,7 +91,7 @@ func (d *pahoDialer) dialOne(ctx context.Context, e endpoint, will message, inbo
 	}
 	o.SetConnectionLostHandler(func(_ paho.Client, err error) { l.fail(err) })
 	o.SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) {
-		inbound(Message{Topic: m.Topic(), Payload: m.Payload(), Retained: m.Retained()})
+		inbound(Message{Topic: m.Topic(), Payload: m.Payload(), Retained: m.Retained(), QoS: m.Qos()})
 	})
 	o.SetCustomOpenConnectionFn(func(*url.URL, paho.ClientOptions) (net.Conn, error) {
 		conn, err := open(ctx, e, tlsConfig, d.config.ConnectTimeout)
@@ -103,7 +103,8 @@ func (d *pahoDialer) dialOne(ctx context.Context, e endpoint, will message, inbo
 				conn.Close() // gives up a broker that accepts and says nothing
 			}
 		})
-		return &limitConn{Conn: conn, limit: d.limit, refused: d.refused}, nil
+		tooLong := func(topic string, size int) { inbound(Message{Topic: topic, TooLong: size}) }
+		return &limitConn{Conn: conn, limit: d.limit, refused: d.refused, tooLong: tooLong}, nil
 	})
 	l.client = paho.NewClient(o)
 	t := l.client.Connect()

@@ -113,7 +113,9 @@ func (p *Publisher) append(e *Event) (wait func(), err error) {
 }
 
 func (p *Publisher) describe(e Event) {
-	p.retained.set(p.topics.Description(e.Camera), jsonPayload(NewDescription(e)), e.Seq)
+	if e.Text != "" { // only questions were asked
+		p.retained.set(p.topics.Description(e.Camera), jsonPayload(NewDescription(e)), e.Seq)
+	}
 	for _, a := range e.Answers {
 		if ValidateName(a.Name) == nil {
 			q := QuestionState{Value: ShortState(a.Value), Probability: a.Probability, At: e.CapturedAt.Last}

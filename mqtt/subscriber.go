@@ -21,7 +21,8 @@ type Subscriber struct {
 	ready   chan struct{}
 }
 
-// NewSubscriber checks cfg. handle is called for each message on filters, in the order of arrival, QoS 1; it may block.
+// NewSubscriber checks cfg. handle is called for each message on filters, in the order of arrival, QoS 1; it may block. A
+// message above 16 MiB comes without its payload, see Message.TooLong.
 func NewSubscriber(cfg Config, filters []string, handle func(Message), log *slog.Logger) (*Subscriber, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err

@@ -47,7 +47,10 @@ func (f *fakePublisher) last(verb string) Response {
 	return all[len(all)-1]
 }
 
-type fakeHandler struct{ applied map[string]Settings }
+type fakeHandler struct {
+	applied   map[string]Settings
+	questions bool
+}
 
 func (h *fakeHandler) Describe(_ context.Context, r Request) (any, error) {
 	return map[string]string{"text": "seen by " + r.Camera}, nil
@@ -59,7 +62,13 @@ func (h *fakeHandler) Snapshot(context.Context, Request) (any, error) { return m
 func (h *fakeHandler) Health(ctx context.Context) (any, error)        { <-ctx.Done(); return nil, ctx.Err() }
 func (h *fakeHandler) Apply(camera string, s Settings) (State, error) {
 	h.applied[camera] = s
-	st := State{Enabled: true, FPS: 1, Prompt: "What is happening?"}
+	st := State{Enabled: true, FPS: 1, Prompt: "What is happening?", Mode: ModeDescribe}
+	if s.Mode != nil {
+		if *s.Mode == ModeQuestions && !h.questions {
+			return st, errors.New("there are no questions")
+		}
+		st.Mode = *s.Mode
+	}
 	if s.Enabled != nil {
 		st.Enabled = *s.Enabled
 	}
@@ -96,6 +105,8 @@ func deliver(s *Server, p *fakePublisher, topic, payload string) {
 	p.handlers[filter](mqtt.Message{Topic: "edgevlm/gate/" + topic, Payload: []byte(payload)})
 	select {
 	case j := <-s.queue:
+		s.answer(context.Background(), j)
+	case j := <-s.quick:
 		s.answer(context.Background(), j)
 	default:
 	}
@@ -146,6 +157,9 @@ func TestHostileRequestsGetAnError(t *testing.T) {
 		"one choice":        {"ask", `{"camera":"yard","question":"q","kind":"choice","choices":["a"]}`, "2 to"},
 		"same choice":       {"ask", `{"camera":"yard","question":"q","kind":"choice","choices":["a","a"]}`, "twice"},
 		"stray choices":     {"ask", `{"camera":"yard","question":"q","choices":["a","b"]}`, "kind choice"},
+		"no schema":         {"ask", `{"camera":"yard","question":"q","kind":"json"}`, "schema"},
+		"stray schema":      {"ask", `{"camera":"yard","question":"q","kind":"yes_no","schema":{}}`, "kind json"},
+		"deep schema":       {"ask", `{"camera":"yard","question":"q","schema":{"a":` + strings.Repeat("[", 99) + strings.Repeat("]", 99) + `}}`, "deep"},
 		"unknown kind":      {"ask", `{"camera":"yard","question":"q","kind":"sql"}`, "yes_no"},
 		"not allowed":       {"snapshot", `{"camera":"yard"}`, "not allowed"},
 		"unknown verb":      {"reboot", `{}`, "no such request"},
@@ -197,13 +211,13 @@ func TestSettingsComeBackOnStateAndSurviveARestart(t *testing.T) {
 		json.Unmarshal([]byte(p.retained["edgevlm/gate/yard/state"]), &st)
 		return st
 	}
-	if got := state(); got != (State{true, 1, "What is happening?"}) {
+	if got := state(); got != (State{true, 1, "What is happening?", ModeDescribe}) {
 		t.Errorf("as configured: %+v", got)
 	}
 	deliver(s, p, "yard/set/prompt", "Is the gate open?")
 	deliver(s, p, "yard/set/fps", "0.5")
 	deliver(s, p, "yard/set/enabled", "OFF")
-	want := State{false, 0.5, "Is the gate open?"}
+	want := State{false, 0.5, "Is the gate open?", ModeDescribe}
 	if got := state(); got != want {
 		t.Errorf("after setting: %+v", got)
 	}
@@ -217,6 +231,8 @@ func TestSettingsComeBackOnStateAndSurviveARestart(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ topic, payload string }{
 		"fps":    {"yard/set/fps", "1e9"},
+		"mode":   {"yard/set/mode", "fast"},
+		"unfit":  {"yard/set/mode", "questions"},
 		"NaN":    {"yard/set/fps", "NaN"},
 		"switch": {"yard/set/enabled", "maybe"},
 		"key":    {"yard/set/source", "exec:sh"},
@@ -230,6 +246,15 @@ func TestSettingsComeBackOnStateAndSurviveARestart(t *testing.T) {
 			t.Errorf("%s: %+v, state %+v", name, r, state())
 		}
 		delete(p.sent, "edgevlm/gate/response/set")
+	}
+}
+
+func TestSettingsThatDoNotFitAnyMoreAreLeftOut(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "settings.json")
+	os.WriteFile(file, []byte(`{"yard":{"mode":"questions","fps":0.5}}`), 0o600)
+	_, p, _ := server(t, Config{StateFile: file})
+	if got := p.retained["edgevlm/gate/yard/state"]; !strings.Contains(got, `"mode":"describe"`) || !strings.Contains(got, `"fps":1`) {
+		t.Errorf("state %s", got)
 	}
 }
 

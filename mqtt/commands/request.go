@@ -24,8 +24,9 @@ const (
 	MaxTokens    = 1024
 	maxTransact  = 128 // bytes of a transaction, as JSON
 	maxChoice    = 64  // bytes of one choice
-	minFPS       = 0.05
-	maxFPS       = 2
+	minFPS       = 0.1 // as in the configuration
+	maxFPS       = 30
+	maxDepth     = 32 // of a schema's brackets
 	maxNameInErr = 40
 )
 
@@ -38,6 +39,17 @@ const (
 	Set      = "set" // not a verb of request/, but that of errors about set/<key>
 )
 
+// Names are all that Config.Allow may list: the verbs, and set/<key> for each key.
+func Names() []string {
+	return []string{Describe, Ask, Snapshot, Health, "set/enabled", "set/fps", "set/prompt", "set/mode"}
+}
+
+// The values of set/mode: a description and the questions, or the questions only.
+const (
+	ModeDescribe  = "describe"
+	ModeQuestions = "questions"
+)
+
 // Request is a checked request. Which fields count depends on the verb.
 type Request struct {
 	// Transaction comes back in the response, whatever it is: a JSON string, number, or nothing.
@@ -47,9 +59,10 @@ type Request struct {
 	Prompt    string `json:"prompt,omitempty"`
 	Question  string `json:"question,omitempty"`
 	MaxTokens int    `json:"max_tokens,omitempty"`
-	// Kind of ask: text, yes_no, choice or number. Choices are those of choice.
-	Kind    string   `json:"kind,omitempty"`
-	Choices []string `json:"choices,omitempty"`
+	// Kind of ask: text, yes_no, choice, number or json. Choices are those of choice, Schema is a JSON schema of json.
+	Kind    string          `json:"kind,omitempty"`
+	Choices []string        `json:"choices,omitempty"`
+	Schema  json.RawMessage `json:"schema,omitempty"`
 }
 
 // Response is what response/<verb> carries.
@@ -103,7 +116,7 @@ func checkTransaction(t json.RawMessage) error {
 func (r *Request) check(verb string, cameras []string) error {
 	only := func(fields ...string) error {
 		for name, set := range map[string]bool{"camera": r.Camera != "", "prompt": r.Prompt != "", "question": r.Question != "",
-			"max_tokens": r.MaxTokens != 0, "kind": r.Kind != "", "choices": len(r.Choices) > 0} {
+			"max_tokens": r.MaxTokens != 0, "kind": r.Kind != "", "choices": len(r.Choices) > 0, "schema": len(r.Schema) > 0} {
 			if set && !slices.Contains(fields, name) {
 				return fmt.Errorf("%s takes no %s", verb, name)
 			}
@@ -119,7 +132,7 @@ func (r *Request) check(verb string, cameras []string) error {
 	case Describe:
 		err = errors.Join(only("camera", "prompt", "max_tokens"), checkText("prompt", r.Prompt, false))
 	case Ask:
-		err = errors.Join(only("camera", "question", "max_tokens", "kind", "choices"), checkText("question", r.Question, true), r.checkKind())
+		err = errors.Join(only("camera", "question", "max_tokens", "kind", "choices", "schema"), checkText("question", r.Question, true), r.checkKind())
 	default:
 		return fmt.Errorf("no such request: use describe, ask, snapshot or health")
 	}
@@ -136,10 +149,20 @@ func (r *Request) check(verb string, cameras []string) error {
 }
 
 func (r *Request) checkKind() error {
+	if r.Kind == "" && len(r.Schema) > 0 {
+		r.Kind = "json"
+	}
+	if len(r.Schema) > 0 && r.Kind != "json" {
+		return errors.New("schema goes with kind json")
+	}
 	switch r.Kind {
 	case "":
 		r.Kind = "text"
 	case "text", "yes_no", "number":
+	case "json":
+		if len(r.Schema) == 0 || r.Schema[0] != '{' || deeper(r.Schema, maxDepth) {
+			return fmt.Errorf("kind json takes a schema: a JSON object, at most %d levels deep", maxDepth)
+		}
 	case "choice":
 		if len(r.Choices) < 2 || len(r.Choices) > MaxChoices {
 			return fmt.Errorf("choices has %d entries: give 2 to %d", len(r.Choices), MaxChoices)
@@ -151,12 +174,29 @@ func (r *Request) checkKind() error {
 		}
 		return nil
 	default:
-		return fmt.Errorf("kind %.*q is not known: use text, yes_no, choice or number", maxNameInErr, r.Kind)
+		return fmt.Errorf("kind %.*q is not known: use text, yes_no, choice, number or json", maxNameInErr, r.Kind)
 	}
 	if len(r.Choices) > 0 {
 		return fmt.Errorf("choices go with kind choice")
 	}
 	return nil
+}
+
+// deeper says whether brackets are nested more than limit levels deep; those in strings count too.
+func deeper(b []byte, limit int) bool {
+	depth := 0
+	for _, c := range b {
+		switch c {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		}
+		if depth > limit {
+			return true
+		}
+	}
+	return false
 }
 
 func checkCamera(camera string, cameras []string) error {
@@ -187,10 +227,11 @@ type Settings struct {
 	Enabled *bool    `json:"enabled,omitempty"`
 	FPS     *float64 `json:"fps,omitempty"`
 	Prompt  *string  `json:"prompt,omitempty"`
+	Mode    *string  `json:"mode,omitempty"`
 }
 
-// ParseSetting checks the payload of set/<key>: enabled takes ON, OFF, true, false, 1, 0; fps a number; prompt a text, in
-// which an empty one brings the configured prompt back.
+// ParseSetting checks the payload of set/<key>: enabled takes ON, OFF, true, false, 1, 0; fps a number; prompt a text; mode
+// one of ModeDescribe and ModeQuestions. An empty prompt or mode brings the configured one back.
 func ParseSetting(key string, payload []byte) (Settings, error) {
 	var s Settings
 	if len(payload) > MaxPayload || !utf8.Valid(payload) {
@@ -220,8 +261,14 @@ func ParseSetting(key string, payload []byte) (Settings, error) {
 		}
 		text = strings.TrimSpace(text)
 		s.Prompt = &text
+	case "mode":
+		text = strings.TrimSpace(text)
+		if text != "" && text != ModeDescribe && text != ModeQuestions {
+			return s, fmt.Errorf("mode takes %s or %s", ModeDescribe, ModeQuestions)
+		}
+		s.Mode = &text
 	default:
-		return s, errors.New("no such key: use enabled, fps or prompt")
+		return s, errors.New("no such key: use enabled, fps, prompt or mode")
 	}
 	return s, nil
 }
@@ -238,6 +285,12 @@ func (s Settings) merge(t Settings) Settings {
 		s.Prompt = t.Prompt
 		if *t.Prompt == "" {
 			s.Prompt = nil
+		}
+	}
+	if t.Mode != nil {
+		s.Mode = t.Mode
+		if *t.Mode == "" {
+			s.Mode = nil
 		}
 	}
 	return s

@@ -7,20 +7,23 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/edgevlm/edgevlm/mqtt"
 )
 
-// Handler does what requests ask for. Its methods run one at a time, on a goroutine of the Server, and should heed ctx.
-// What they return becomes the response's data, their error the response's error.
+// Handler does what requests ask for. Describe and Ask, which need the model, run one at a time, and so do Snapshot and Health
+// beside them, on goroutines of the Server; they should heed ctx. What they return becomes the response's data, their error
+// the response's error.
 type Handler interface {
 	Describe(ctx context.Context, r Request) (any, error)
 	Ask(ctx context.Context, r Request) (any, error)
 	Snapshot(ctx context.Context, r Request) (any, error)
 	Health(ctx context.Context) (any, error)
-	// Apply makes a camera's settings count: those given, the configured values elsewhere. It returns the values in force.
+	// Apply makes a camera's settings count: those given, the configured values elsewhere. It returns the values in force, or
+	// an error and changes nothing. It is called from the publisher's goroutine and must return soon.
 	Apply(camera string, s Settings) (State, error)
 }
 
@@ -29,6 +32,7 @@ type State struct {
 	Enabled bool    `json:"enabled"`
 	FPS     float64 `json:"fps"`
 	Prompt  string  `json:"prompt"`
+	Mode    string  `json:"mode"`
 }
 
 // Publisher is what the Server needs of mqtt.Publisher.
@@ -64,7 +68,8 @@ type Server struct {
 	topics   mqtt.Topics
 	pub      Publisher
 	handler  Handler
-	queue    chan job
+	queue    chan job // for the model
+	quick    chan job // for the others
 	requests bucket
 	sets     bucket
 
@@ -82,8 +87,8 @@ type job struct {
 // read is reported and left out.
 func New(cfg Config, topics mqtt.Topics, pub Publisher, h Handler) (*Server, error) {
 	for _, a := range cfg.Allow {
-		if !slices.Contains([]string{Describe, Ask, Snapshot, Health, "set/enabled", "set/fps", "set/prompt"}, a) {
-			return nil, fmt.Errorf("commands: allow: %q is not known: use describe, ask, snapshot, health, set/enabled, set/fps, set/prompt", a)
+		if !slices.Contains(Names(), a) {
+			return nil, fmt.Errorf("commands: allow: %q is not known: use %s", a, strings.Join(Names(), ", "))
 		}
 	}
 	if cfg.Rate <= 0 {
@@ -101,7 +106,7 @@ func New(cfg Config, topics mqtt.Topics, pub Publisher, h Handler) (*Server, err
 	if cfg.now == nil {
 		cfg.now = time.Now
 	}
-	s := &Server{config: cfg, topics: topics, pub: pub, handler: h, queue: make(chan job, maxQueue),
+	s := &Server{config: cfg, topics: topics, pub: pub, handler: h, queue: make(chan job, maxQueue), quick: make(chan job, maxQueue),
 		requests: bucket{rate: cfg.Rate, burst: float64(cfg.Burst)}, sets: bucket{rate: cfg.Rate, burst: float64(4 * cfg.Burst)},
 		settings: map[string]Settings{}}
 	if cfg.StateFile != "" {
@@ -112,7 +117,13 @@ func New(cfg Config, topics mqtt.Topics, pub Publisher, h Handler) (*Server, err
 		s.settings = saved
 	}
 	for _, camera := range cfg.Cameras {
-		s.apply(camera, s.settings[camera])
+		if err := s.apply(camera, s.settings[camera]); err != nil {
+			cfg.Log.Warn("commands: settings made over MQTT do not fit the configuration any more, left out", "camera", camera, "error", err)
+			if err := s.apply(camera, Settings{}); err != nil {
+				return nil, fmt.Errorf("commands: camera %s: %w", camera, err)
+			}
+			delete(s.settings, camera)
+		}
 	}
 	pub.Handle(topics.RequestFilter(), s.onRequest)
 	pub.Handle(topics.SetFilter(), s.onSet)
@@ -169,12 +180,19 @@ func (s *Server) onRequest(m mqtt.Message) {
 		return
 	}
 	r, err := ParseRequest(verb, m.Payload, s.config.Cameras)
+	if m.TooLong > 0 {
+		err = fmt.Errorf("the request has %d bytes: at most %d", m.TooLong, MaxPayload)
+	}
 	if err != nil {
 		answer(r.Transaction, err)
 		return
 	}
+	queue := s.queue
+	if verb == Health || verb == Snapshot {
+		queue = s.quick
+	}
 	select {
-	case s.queue <- job{verb, r, now.Add(s.config.Timeout)}:
+	case queue <- job{verb, r, now.Add(s.config.Timeout)}:
 	default:
 		answer(r.Transaction, fmt.Errorf("busy: %d requests wait already", maxQueue))
 	}
@@ -201,6 +219,9 @@ func (s *Server) onSet(m mqtt.Message) {
 		}
 		if !s.allowed("set/" + key) {
 			return errors.New("not allowed by the configuration")
+		}
+		if m.TooLong > 0 {
+			return fmt.Errorf("the value has %d bytes: at most %d", m.TooLong, MaxPayload)
 		}
 		v, err := ParseSetting(key, m.Payload)
 		if err != nil {
@@ -232,16 +253,23 @@ func (s *Server) change(camera string, v Settings) error {
 	return nil
 }
 
-// Run answers queued requests, one at a time, until ctx is done.
+// Run answers queued requests until ctx is done.
 func (s *Server) Run(ctx context.Context) error {
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case j := <-s.queue:
-			s.answer(ctx, j)
-		}
+	var wg sync.WaitGroup
+	for _, queue := range []chan job{s.queue, s.quick} {
+		wg.Go(func() {
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case j := <-queue:
+					s.answer(ctx, j)
+				}
+			}
+		})
 	}
+	wg.Wait()
+	return nil
 }
 
 func (s *Server) answer(ctx context.Context, j job) {

@@ -42,6 +42,9 @@ func loadSettings(path string) (map[string]Settings, error) {
 		if s.Prompt != nil && checkText("prompt", *s.Prompt, true) != nil {
 			s.Prompt = nil
 		}
+		if s.Mode != nil && *s.Mode != ModeDescribe && *s.Mode != ModeQuestions {
+			s.Mode = nil
+		}
 		out[camera] = s
 	}
 	return out, nil
