@@ -75,7 +75,7 @@ const (
 	NumMotions = 14
 )
 
-// free are the motions that an object does by itself.
+// freeMotions is how many of the motions an object does by itself.
 const freeMotions = 8
 
 // Reversed is the motion seen when the clip is played backwards.

@@ -20,7 +20,7 @@ var ambient = [3]struct {
 // fogColours are what far things fade to.
 var fogColours = [3][3]int{{186, 190, 194}, {156, 140, 136}, {74, 80, 92}}
 
-// light fills r.light for one scene.
+// lightUp fills r.light for one scene.
 func (r *Renderer) lightUp(g *rng, s *Scene) {
 	a := &ambient[s.Light]
 	strength := g.between(a.lo, a.hi)

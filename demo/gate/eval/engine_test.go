@@ -1,0 +1,63 @@
+package eval
+
+import (
+	"context"
+	"flag"
+	"testing"
+
+	"github.com/edgevlm/edgevlm/demo"
+	"github.com/edgevlm/edgevlm/demo/gate"
+	"github.com/edgevlm/edgevlm/runtime/vlm"
+)
+
+func open(t *testing.T, threads int) *vlm.Engine {
+	t.Helper()
+	e, err := vlm.OpenBytes(context.Background(), demo.Text(), demo.MMProj(), vlm.Options{Backend: "cpu", Threads: threads})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { e.Close() })
+	return e
+}
+
+// TestAViewOfEverythingIsTheClip holds that explicit positions are those of the
+// engine, and that forked questions don't know of one another.
+func TestAViewOfEverythingIsTheClip(t *testing.T) {
+	e := open(t, 2)
+	r := gate.New(gate.Test, 1)
+	for i := range uint64(4) {
+		frames := draw(r, r.SceneOf(i, gate.Normal, 8))
+		all := make([]bool, 4*cells)
+		for k := range all {
+			all[k] = true
+		}
+		q := gate.Prompts()[0]
+		got, err := Engine(e).Ask(context.Background(), frames, []Round{{Questions: []string{q, "Is it day or night?", q}}, {View{Keep: all}, []string{q}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := e.Generate(context.Background(), vlm.Request{Media: []vlm.Media{{Frames: frames, Video: true}}, Prompt: q, MaxTokens: maxTokens}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range []Answer{got[0][0], got[0][2], got[1][0]} {
+			if a.Text != want.Text {
+				t.Errorf("clip %d: %q, want %q", i, a.Text, want.Text)
+			}
+		}
+	}
+}
+
+var clips = flag.Int("clips", 0, "clips on which to measure the embedded model")
+
+// TestEmbeddedModel prints the table: go test ./demo/gate/eval -run EmbeddedModel -v -args -clips 1000
+func TestEmbeddedModel(t *testing.T) {
+	if *clips == 0 {
+		t.Skip("give -clips")
+	}
+	r, err := Run(context.Background(), Options{N: *clips, Seed: 1}, Engine(open(t, 1)), Engine(open(t, 1)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Log("\n" + r.Table())
+}
