@@ -1,4 +1,5 @@
 """Turns clips into what the model takes: patches, cell labels and, with text, a Packed."""
+import copy
 import numpy as np, torch
 from heads import box_targets
 from sequence import Packed, Seq, blocks, unchanged, vary
@@ -8,13 +9,15 @@ T = torch.from_numpy
 
 
 class Batch:
-    """p: patches of all pairs; lab, off: labels and offsets of all cells; starts: each clip's first cell"""
+    """p: patches of all pairs; pairs, spans, starts: each clip's number of pairs, which they are, and its first cell"""
     def __init__(self, m, clips, device="cpu", backwards=False):
         self.clips, self.device = clips, device
         v = np.concatenate([c.frames[::-1] if backwards else c.frames for c in clips])
         self.p = m.visual.patchify(T(v).to(device)); g = m.c.grid; self.pairs = [len(c.frames) // 2 for c in clips]
-        self.starts = np.concatenate(([0], np.cumsum(self.pairs)[:-1])) * g * g
-        self.at = np.concatenate(([0], np.cumsum(self.pairs)))
+        at = np.cumsum([0] + self.pairs); self.spans = [slice(x, y) for x, y in zip(at, at[1:])]; self.starts = at[:-1] * g * g
+    def some(self, which):
+        """the same patches, but only some of the clips"""
+        b = copy.copy(self); b.clips, b.pairs, b.spans, b.starts = ([x[i] for i in which] for x in (self.clips, self.pairs, self.spans, self.starts)); return b
     def cells(self):
         lab = np.concatenate([c.labels for c in self.clips]); off = np.concatenate([c.offsets for c in self.clips])
         return T(lab.reshape(-1, lab.shape[-1]).astype(np.int64)).to(self.device), T(off.reshape(-1, 2)).to(self.device)
@@ -25,7 +28,7 @@ def teach(m, b, words, rng, system, tasks):
     """The Packed of a training step: the description and up to `tasks` tasks a clip, varied as a stream would"""
     bl = blocks(b.p); seqs = []
     for i, c in enumerate(b.clips):
-        keep, ts, late, missing = vary(rng, bl[b.at[i]:b.at[i + 1]], b.pairs[i])
+        keep, ts, late, missing = vary(rng, bl[b.spans[i]], b.pairs[i])
         ask = [t for t in c.info["tasks"] if not (missing and t["kind"] == "order")]
         if len(ask) > tasks:                                     # order is the rarest kind: always asked
             p = [(t["kind"] != "order", r, j) for j, (t, r) in enumerate(zip(ask, rng.random(len(ask))))]; ask = [ask[j] for *_, j in sorted(p)[:tasks]]
@@ -40,7 +43,7 @@ def ask(m, b, words, questions, share=0., seed=0, times=None, open=False, answer
     seqs = []; bl = blocks(b.p) if share else None
     for i, qs in enumerate(questions):
         P = b.pairs[i]; keep = np.ones((P, m.c.grid ** 2), bool)
-        if share: keep = unchanged(bl[b.at[i]:b.at[i + 1]], 5., share, np.random.default_rng([seed, b.clips[i].info["i"]]))
+        if share: keep = unchanged(bl[b.spans[i]], 5., share, np.random.default_rng([seed, b.clips[i].info["i"]]))
         ts = np.arange(P); late = 0
         if times: start = max(P, m.c.grid); ts = ts * 0 if times == "equal" else ts[::-1]; late = start - 1 - max(int(ts[-1]), m.c.grid - 1)
         br = [words.branch(q, a) for q, a in qs]

@@ -1,6 +1,6 @@
 """Loads a checkpoint's weights into transformers' Qwen2VLForConditionalGeneration and compares logits on clips of several lengths.
 
-    python check_hf.py runs/gate/last.pt"""
+    python check_hf.py runs/gate/last.pt [renderer]"""
 import sys
 import torch
 from transformers import Qwen2VLConfig, Qwen2VLForConditionalGeneration
@@ -31,7 +31,7 @@ def difference(m, tok, clips, questions):
     words = Words(tok); hf = transformers_model(m, tok.ids); b = Batch(m, clips); q = ask(m, b, words, questions)
     mine = m.logits(m.visual(b.p).view(-1, m.c.d), q); owner = q.owner; worst = 0.
     for i, qs in enumerate(questions):
-        p = b.p[b.at[i]:b.at[i + 1]]; P = len(p); g = m.c.grid
+        p = b.p[b.spans[i]]; P = len(p); g = m.c.grid
         for j, (x, a) in enumerate(qs):
             pre = words.prefix[True]; branch, z, _ = words.branch(x, a); ids = torch.tensor([pre + [tok.ids["<|video_pad|>"]] * (P * g * g) + branch + z[:-1]])
             theirs = hf(input_ids=ids, attention_mask=torch.ones_like(ids), pixel_values_videos=p.flatten(0, 1), video_grid_thw=torch.tensor([[P, 2 * g, 2 * g]])).logits[0, -len(z):]
@@ -40,7 +40,7 @@ def difference(m, tok, clips, questions):
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1); m, text = load(sys.argv[1]); f = Feed(build("/tmp/edgevlm-gate-feed"), "test", seed=5); seen = {}
+    torch.set_num_threads(1); m, text = load(sys.argv[1]); f = Feed(build(sys.argv[2] if len(sys.argv) > 2 else "/tmp/edgevlm-gate-feed"), "test", seed=5); seen = {}
     while len(seen) < 5 or 32 not in seen: c = f.clip(); seen.setdefault(len(c.frames), c)              # one clip of each length, the longest too
     f.close(); clips = [seen[k] for k in sorted(seen)]
     d, s = difference(m, Tokenizer(text), clips, [[("What is happening?", c.info["caption"])] + [(t["q"], t["a"]) for t in c.info["tasks"]] for c in clips])

@@ -1,7 +1,7 @@
 """Tests of the training code against a stand-in for the renderer: python -m unittest -v"""
-import os, subprocess, sys, tempfile, unittest
+import os, subprocess, sys, tempfile, unittest, unittest.mock
 import numpy as np, torch
-import fake
+import evaluate, fake
 from batch import Batch, ask, judge, teach
 from check_hf import difference
 from feed import Batches, Clip, Feed
@@ -70,6 +70,23 @@ class Unchanged(unittest.TestCase):
     def test_slow_change_is_kept_in_the_end(self):
         b = np.arange(20, dtype=np.float32)[:, None, None] * np.array([0, 0, .02])[None, :, None] * np.ones((1, 1, 4), np.float32)
         k = unchanged(b); self.assertEqual(k[1:, :2].sum(), 0); self.assertGreater(k[1:, 2].sum(), 1)
+
+
+class Scores(unittest.TestCase):
+    def test_parse(self):
+        self.assertEqual(evaluate.parse("A person in red leaves a blue parcel. An orange dog goes away. The gate opens."),
+                         {"person": ("red", "leaves a blue parcel"), "dog": ("orange", "goes away"), "gate": ("", "opens")})
+        self.assertTrue(evaluate.does("leaves an orange parcel", "leaves a blue parcel", "puts")); self.assertFalse(evaluate.does("leaves", "leaves a blue parcel", "puts"))
+
+    def test_iou(self):
+        a = fake.box("car", 0, 0, 56, 56); self.assertEqual(evaluate.iou(a, a), 1); self.assertEqual(evaluate.iou(a, fake.box("dog", 0, 0, 56, 56)), 0); self.assertEqual(evaluate.iou(a, "No."), 0)
+        self.assertAlmostEqual(evaluate.iou(a, fake.box("car", 0, 0, 56, 112)), .5)
+
+    def test_perfect_answers_score_full(self):
+        s = evaluate.Score(); x = {"i": 1, "frames": 8, "caption": "A person in red leaves a blue parcel. A dog moves left.", "reversed": "A person in red takes a blue parcel. A dog moves right.",
+                                   "objects": [[0, 0, 8], [5, 1, 12]], "tasks": [{"kind": "order", "q": "?", "a": "The car leaving."}, {"kind": "yesno", "q": "?", "a": "No."}]}
+        s.clip(Clip(None, None, None, x), x["caption"], x["reversed"], x["caption"], x["caption"], ["The car leaving.", "No."], ["The car leaving."], ["The dog."])
+        wrong = {k for k, (r, n) in s.rows.items() if r < n}; self.assertEqual(wrong, {"order, temporal indices reversed"}); self.assertIn("flips: leaves/takes a parcel", s.rows)
 
 
 class Run(unittest.TestCase):
