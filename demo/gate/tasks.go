@@ -20,7 +20,8 @@ type Task struct {
 	Q, A string
 }
 
-// ask picks how the description is asked for and four to six questions.
+// ask picks how the description is asked for and four to six questions, rarely
+// fewer.
 func (s *Scene) ask(g *rng) {
 	s.Prompt = Prompts()[0]
 	if z := g.intn(100); z < 25 {
