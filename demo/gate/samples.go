@@ -32,39 +32,39 @@ func samples() []sample {
 		{"front-door", Spec{
 			Objects: []Object{object(Person, Red, Puts), object(Parcel, Blue, IsPut)},
 			Door:    HouseDoor, State: Closed, Frames: 12, Rate: 2,
-		}, 1},
+		}, 4},
 		{"porch", Spec{
 			Objects: []Object{object(Person, Green, Enters), object(Cat, White, Still)},
 			Door:    HouseDoor, State: Closes, Light: Night, Frames: 16, Rate: 2,
-		}, 1},
+		}, 8},
 		{"driveway", Spec{
 			Objects: []Object{object(Car, White, Arrives)},
 			Door:    GardenGate, State: Opens, Frames: 12, Rate: 2,
-		}, 1},
+		}, 11},
 		{"doorstep", Spec{
 			Objects: []Object{object(Person, Black, Takes), object(Parcel, Yellow, IsTaken)},
 			Light:   Dusk, Frames: 12, Rate: 2,
-		}, 1},
+		}, 9},
 		{"back-gate", Spec{
 			Objects: []Object{object(Dog, Orange, Crosses)},
 			Door:    GardenGate, State: Open, Weather: Fog, Frames: 10, Rate: 2,
-		}, 1},
+		}, 8},
 		{"street", Spec{
 			Objects: []Object{object(Person, Yellow, Left), object(Bicycle, Red, Right)},
 			Weather: Rain, Frames: 10, Rate: 2,
-		}, 1},
+		}, 2},
 		{"side-door", Spec{
 			Objects: []Object{object(Person, Blue, Exits), object(Parcel, Orange, Still)},
 			Door:    HouseDoor, State: Opens, Light: Dusk, Frames: 16, Rate: 2,
-		}, 1},
+		}, 8},
 		{"yard", Spec{
 			Objects: []Object{object(Person, White, Closer), object(Dog, Black, Away), object(Bicycle, Green, Still)},
 			Frames:  10, Rate: 2,
-		}, 1},
+		}, 6},
 		{"car-park", Spec{
 			Objects: []Object{object(Car, Purple, Leaves), object(Cat, Orange, Left)},
 			Light:   Night, Weather: Rain, Frames: 12, Rate: 2,
-		}, 1},
+		}, 11},
 	}
 }
 

@@ -33,6 +33,13 @@ func TestStoriesAreDifferentAndTold(t *testing.T) {
 			write(t, s)
 		}
 	}
+	for _, x := range samples() {
+		for _, o := range x.spec.Objects {
+			if HeldOut(o.Class, o.Colour, o.Motion) {
+				t.Errorf("%s: a %s %s that %s is never trained", x.name, o.Colour, o.Class, o.Motion)
+			}
+		}
+	}
 	if len(stories) < 6 {
 		t.Errorf("%d stories", len(stories))
 	}
