@@ -93,10 +93,7 @@ func (c *Cache) tail() *segment {
 			return s
 		}
 		if s.hi < PageRows {
-			p := c.pool.get()
-			copy(p.data, s.p.data)
-			c.pool.put(s.p)
-			s.p = p
+			c.own(s)
 			return s
 		}
 	}
@@ -152,6 +149,41 @@ func (c *Cache) Span(i, layer, head int) Span {
 	o := (layer*c.c.KVHeads + head) * 2 * hd * PageRows
 	m := o + hd*PageRows
 	return Span{K: s.p.data[o:m:m], V: s.p.data[m : m+hd*PageRows : m+hd*PageRows], Lo: s.lo, Hi: s.hi}
+}
+
+// EditKeys calls f with the keys of the rows [from, to), for every layer and head a run of consecutive rows at a time: columns
+// [lo, hi) of k [HeadDim, PageRows], which f may change. Forks keep the keys that they had.
+func (c *Cache) EditKeys(from, to int, f func(layer, head int, k []uint16, lo, hi int)) error {
+	if from < 0 || to < from || to > c.n {
+		return fmt.Errorf("kvcache: edit rows %d to %d of %d", from, to, c.n)
+	}
+	start := 0
+	for i := range c.segs {
+		s := &c.segs[i]
+		lo, hi := s.lo+max(from-start, 0), min(s.hi, s.lo+to-start)
+		start += s.hi - s.lo
+		if lo >= hi {
+			continue
+		}
+		if s.p.refs.Load() > 1 {
+			c.own(s)
+		}
+		for layer := range c.c.Layers {
+			for head := range c.c.KVHeads {
+				o := (layer*c.c.KVHeads + head) * 2 * c.c.HeadDim * PageRows
+				f(layer, head, s.p.data[o:o+c.c.HeadDim*PageRows], lo, hi)
+			}
+		}
+	}
+	return nil
+}
+
+// own gives a segment a page of its own.
+func (c *Cache) own(s *segment) {
+	p := c.pool.get()
+	copy(p.data, s.p.data)
+	c.pool.put(s.p)
+	s.p = p
 }
 
 // Truncate drops all rows from n on.

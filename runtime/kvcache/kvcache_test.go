@@ -162,3 +162,52 @@ func TestBadCallsAreErrors(t *testing.T) {
 		}
 	}
 }
+
+func TestEditedKeysAreTheSequencesOwn(t *testing.T) {
+	c, err := New(Config{Layers: layers, KVHeads: heads, HeadDim: dim, MaxRows: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []int
+	for id := range 2*PageRows + 10 {
+		ids = append(ids, id)
+	}
+	appendRows(t, c, ids...)
+	if err := c.Evict(3, 70); err != nil { // a page in two pieces, and one that begins late
+		t.Fatal(err)
+	}
+	f := c.Fork()
+	const from, to = 1, 68
+	// Every key becomes that of the id after it.
+	if err := f.EditKeys(from, to, func(_, _ int, k []uint16, lo, hi int) {
+		for e := range dim {
+			for r := lo; r < hi; r++ {
+				k[e*PageRows+r] += 100
+			}
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	want := read(t, c)
+	i := 0
+	for s := range f.Spans() {
+		sp := f.Span(s, 1, 2)
+		for r := sp.Lo; r < sp.Hi; r, i = r+1, i+1 {
+			id := want[i]
+			if i >= from && i < to {
+				id++
+			}
+			k, _ := row(id, 1)
+			_, v := row(want[i], 1)
+			if sp.K[PageRows+r] != k[2*dim+1] || sp.V[r*dim+1] != v[2*dim+1] {
+				t.Fatalf("row %d: key %d, want that of id %d", i, sp.K[PageRows+r], id)
+			}
+		}
+	}
+	if len(want) != 3+2*PageRows+10-70 || i != len(want) {
+		t.Errorf("%d rows of %d", i, len(want))
+	}
+	if err := f.EditKeys(3, f.Len()+1, nil); err == nil {
+		t.Error("rows beyond the end were edited")
+	}
+}

@@ -132,3 +132,38 @@ func tinyVision(t *testing.T) *Vision {
 	t.Helper()
 	return loadVision(t, openModel(t, "mmproj.gguf"), testPool(t, 2))
 }
+
+func TestShiftedRowsAreThoseThatWereAppendedThere(t *testing.T) {
+	m := textModel(t, 1)
+	ids, pos := story(40, 3), line(0, 40)
+	ctx := context.Background()
+	want, got := make([]float32, m.c.VocabSize), make([]float32, m.c.VocabSize)
+	far := make([][3]int32, 40)
+	for i, p := range pos {
+		far[i] = p
+		if i >= 10 {
+			far[i] = [3]int32{p[0] + 90, p[1] + 7, p[2]}
+		}
+	}
+	s, u := newSession(t, m, 0), newSession(t, m, 0)
+	// Rows of a later layer have seen the earlier ones where these were: only one layer's keys can be told from fresh ones, so
+	// that all rows move together here, but for the first ten, which nothing distinguishes from a prompt.
+	if err := s.Append(ctx, ids[10:39], nil, far[10:39], nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Shift(0, s.Len(), [3]int32{-90, -7, 0}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Append(ctx, ids[39:], nil, pos[39:], got); err != nil {
+		t.Fatal(err)
+	}
+	if err := u.Append(ctx, ids[10:], nil, pos[10:], want); err != nil {
+		t.Fatal(err)
+	}
+	if c := cosine(got, want); c < 0.9999 || argmax(got) != argmax(want) {
+		t.Errorf("cosine %.6f", c)
+	}
+	if err := s.Shift(3, 99, [3]int32{}); err == nil {
+		t.Error("rows beyond the end were shifted")
+	}
+}

@@ -41,8 +41,8 @@ type Config struct {
 	System *string       // system prompt: nil for the model's own, "" for none
 	// Reserve is how many tokens of the context stay free for questions and answers; 0: 512, at most half of the context.
 	Reserve int
-	// Anchor is, in the rolling mode, how far temporal positions run before a new sequence takes over, in windows; 0: as far
-	// as the context's length allows.
+	// Anchor is, in the rolling mode, how far temporal positions run, in pairs, before they are moved back to where a fresh
+	// run would have them; 0: 1, so that they always are there. Negative: as far as the context's length allows.
 	Anchor  int
 	Savings Savings
 	Log     *slog.Logger // nil: silent
@@ -114,8 +114,8 @@ func (c *Config) defaults() error {
 		return fmt.Errorf("stream: %v frames a second: give more than 0 and at most 120", c.FPS)
 	case c.Mode > Rolling:
 		return fmt.Errorf("stream: mode %d: use Exact or Rolling", c.Mode)
-	case c.Reserve < 0 || c.Anchor < 0:
-		return fmt.Errorf("stream: reserve %d and anchor %d must not be negative", c.Reserve, c.Anchor)
+	case c.Reserve < 0:
+		return fmt.Errorf("stream: a reserve of %d tokens: give 0 or more", c.Reserve)
 	}
 	if c.Length == 0 {
 		c.Length = 16 * time.Second
@@ -125,6 +125,9 @@ func (c *Config) defaults() error {
 	}
 	if c.Reserve == 0 {
 		c.Reserve = 512
+	}
+	if c.Anchor == 0 {
+		c.Anchor = 1
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

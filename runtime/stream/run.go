@@ -17,7 +17,8 @@ type run struct {
 	start int32     // position of the vision block
 	first time.Time // of its first pair
 	index int32     // temporal index of its newest pair
-	top   int32     // largest position relative to start
+	side  int32     // largest position of the grid's rows and columns, relative to start
+	top   int32     // largest position, relative to start
 	pairs []held
 	queue []chunk
 	// oldest is the row where the oldest pair's rows begin.
@@ -28,6 +29,7 @@ type run struct {
 type held struct {
 	frames [2]FrameRef
 	at     time.Time
+	index  int32
 	rows   int // that it has in the sequence, or is going to have
 }
 
@@ -53,7 +55,8 @@ func (r *run) plan(p Pair, period time.Duration, grid [2]int, marked []bool, emb
 		last := float64(r.index)
 		r.index = int32(min(max(at, last), last+maxIndexGap))
 	}
-	r.top = max(r.top, r.index, int32(grid[0]-1), int32(grid[1]-1))
+	r.side = int32(max(grid[0], grid[1]) - 1)
+	r.top = max(r.index, r.side)
 	c := chunk{next: r.start + r.top + 1}
 	for cell := range grid[0] * grid[1] {
 		if marked != nil && !marked[cell] {
@@ -63,7 +66,7 @@ func (r *run) plan(p Pair, period time.Duration, grid [2]int, marked []bool, emb
 		c.embeds = append(c.embeds, embeds[cell*hidden:(cell+1)*hidden]...)
 	}
 	r.queue = append(r.queue, c)
-	r.pairs = append(r.pairs, held{at: p.At, rows: len(c.pos), frames: [2]FrameRef{
+	r.pairs = append(r.pairs, held{at: p.At, index: r.index, rows: len(c.pos), frames: [2]FrameRef{
 		{p.Frames[0].Seq, p.Frames[0].At}, {p.Frames[1].Seq, p.Frames[1].At}}})
 	return len(c.pos)
 }
@@ -123,6 +126,24 @@ func (r *run) evict(ctx context.Context) error {
 	}
 	r.pairs = append(r.pairs[:0], r.pairs[1:]...)
 	return nil
+}
+
+// anchor moves the positions of the pairs in the sequence so that the oldest one's temporal index is 0.
+func (r *run) anchor(ctx context.Context, period time.Duration) (moved bool, err error) {
+	by := r.pairs[0].index
+	if by == 0 {
+		return false, nil
+	}
+	top := max(r.index-by, r.side)
+	if err := r.s.Shift(ctx, r.oldest, r.s.Len(), [3]int32{-by, 0, 0}, r.start+top+1); err != nil {
+		return false, err
+	}
+	r.index, r.top = r.index-by, top
+	r.first = r.first.Add(time.Duration(by) * period)
+	for i := range r.pairs {
+		r.pairs[i].index -= by
+	}
+	return true, nil
 }
 
 // push appends at most most rows of each run's queue, in one pass through the decoder where that can be.

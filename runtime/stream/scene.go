@@ -28,11 +28,11 @@ type scene struct {
 	block       int // side of a block, the unit that is compared, in pixels
 	w, h        int // pixels
 	have        bool
-	ref, cur    []float32 // [TemporalPatchSize][3][h][w]
-	shift       [][2]int  // of cur against ref, of each frame of the pair: cur(x, y) is ref(x+dx, y+dy)
-	noise       float64   // of a block's mean
-	light       float64   // sum of slow changes since everything was new
-	diff, level []float32 // of all blocks: [TemporalPatchSize][3][blocks of cells]
+	ref, cur    []float32  // [TemporalPatchSize][3][h][w]
+	shift       [][2]int   // of cur against ref, of each frame of the pair: cur(x, y) is ref(x+dx, y+dy)
+	noise       float64    // of a block's mean
+	light       [3]float64 // sum of slow changes since everything was new, of each colour
+	diff, level []float32  // of all blocks: [TemporalPatchSize][3][blocks of cells]
 	sorted      []float32
 }
 
@@ -92,7 +92,7 @@ func (s *scene) compare() (changed []bool, share float64) {
 		s.shift[t] = s.register(t)
 	}
 	s.means()
-	if s.relight(); s.light > lightSum {
+	if s.relight() {
 		return all(changed), 1
 	}
 	limit := float32(max(s.c.Contrast, s.c.Noise*s.floor()))
@@ -187,10 +187,10 @@ func (s *scene) means() {
 }
 
 // relight takes slow changes of the light out of diff, an offset and a gain for each colour, and lets the reference follow.
-// They are those of the medians of the darker and of the brighter half of all blocks.
-func (s *scene) relight() {
+// They are those of the medians of the darker and of the brighter half of all blocks. It says whether the light is
+// another one by now.
+func (s *scene) relight() (other bool) {
 	per := s.w * s.h / (s.block * s.block)
-	worst := 0.0
 	for c := range 3 {
 		var dark, bright, darkAt, brightAt []float32
 		var levels []float32
@@ -221,11 +221,12 @@ func (s *scene) relight() {
 			gain = min(max((median(bright)-dLo)/(hi-lo), -0.2), 0.2)
 		}
 		offset := dLo - gain*lo
-		change := math.Abs(float64(offset + gain*middle))
-		if change > lightStep || change < 0.02 && gain < 0.001 && -gain < 0.001 {
+		change := float64(offset + gain*middle)
+		if math.Abs(change) > lightStep {
 			continue
 		}
-		worst = max(worst, change)
+		s.light[c] += change
+		other = other || math.Abs(s.light[c]) > lightSum
 		for t := range s.shift {
 			o := (t*3 + c) * per
 			for i := o; i < o+per; i++ {
@@ -237,7 +238,7 @@ func (s *scene) relight() {
 			}
 		}
 	}
-	s.light += worst
+	return other
 }
 
 // floor follows the noise of a block's mean: from the quarter of all blocks that differ least, so that a scene most of which
@@ -276,7 +277,7 @@ func median(x []float32) float32 {
 func (s *scene) kept(cells []bool) {
 	if cells == nil || !slices.Contains(cells, false) {
 		s.ref, s.cur = s.cur, s.ref
-		s.have, s.light = true, 0
+		s.have, s.light = true, [3]float64{}
 		return
 	}
 	cell := s.images.PatchSize * s.images.MergeSize

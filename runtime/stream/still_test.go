@@ -139,7 +139,7 @@ func TestWhatMovesIsKeptAndWhatDoesNotIsDropped(t *testing.T) {
 			l.pair(y.frame(nil), y.frame(nil))
 		}
 		// Something 12 pixels wide walks through the second row of cells: 28 pixels each.
-		for x := 0; x < 100; x += 8 {
+		for x := 0; x < 88; x += 8 {
 			st := l.pair(y.frame(box(x, 34, 12, 12, 230)), y.frame(box(x+4, 34, 12, 12, 230)))
 			if st.Tokens < 1 || st.Tokens > 4 || st.Skipped || st.Changed < 0.05 || st.Changed > 0.3 {
 				t.Errorf("%s: at %d: %+v", name, x, st)

@@ -44,6 +44,7 @@ type Window struct {
 	memory vlm.VisionMemory
 	parts  int  // pairs encoded in part since a whole one
 	whole  bool // the encoder can only do whole pairs
+	fixed  bool // the decoder can't move positions
 	total  Counters
 }
 
@@ -202,17 +203,20 @@ func (w *Window) begin(ctx context.Context, r **run) error {
 	return nil
 }
 
-// roll evicts pairs that are out of the window. Before positions reach their limit a second sequence begins, as in the
-// exact mode, and takes over when it is a window long.
+// roll evicts pairs that are out of the window, and moves positions back to where a fresh run would have them before they
+// reach their limit. Where the decoder can't do that, a second sequence begins some time before, as in the exact mode, and
+// takes over when it is a window long.
 func (w *Window) roll(ctx context.Context, at time.Time) error {
 	if w.old == nil {
 		return w.begin(ctx, &w.old)
 	}
-	limit := w.e.Info().ContextLength - int(w.old.start) - min(w.c.Reserve, w.e.Info().ContextLength/2)
+	context := w.e.Info().ContextLength
+	limit := context - int(w.old.start) - min(w.c.Reserve, context/2)
 	if w.c.Anchor > 0 {
-		limit = min(limit, w.c.Anchor*w.most)
+		limit = min(limit, w.c.Anchor)
 	}
 	switch {
+	case !w.fixed:
 	case w.young == nil && int(w.old.index) >= limit-2*w.most:
 		if err := w.begin(ctx, &w.young); err != nil {
 			return err
@@ -222,14 +226,25 @@ func (w *Window) roll(ctx context.Context, at time.Time) error {
 		w.old, w.young = w.young, nil
 		w.total.Anchored++
 	}
+	if err := w.flush(ctx, w.old, nil); err != nil {
+		return err
+	}
 	for len(w.old.pairs) > 0 && (len(w.old.pairs) >= w.most || at.Sub(w.old.pairs[0].at) >= w.length) {
-		if err := w.flush(ctx, w.old, nil); err != nil {
-			return err
-		}
 		if err := w.old.evict(ctx); err != nil {
 			return fmt.Errorf("stream: rolling mode: %w", err)
 		}
 		w.total.Evicted++
+	}
+	if w.fixed || int(w.old.index) < limit-1 || len(w.old.pairs) == 0 {
+		return nil
+	}
+	switch moved, err := w.old.anchor(ctx, w.c.period()); {
+	case errors.Is(err, npu.ErrUnsupported):
+		w.fixed = true
+	case err != nil:
+		return fmt.Errorf("stream: rolling mode: %w", err)
+	case moved:
+		w.total.Anchored++
 	}
 	return nil
 }

@@ -99,6 +99,24 @@ func (s *Sequence) Evict(ctx context.Context, from, to int) error {
 	})
 }
 
+// Shift moves the positions of the rows [from, to) by delta, and makes next that of the row to come. Their keys are turned
+// accordingly; what they have seen stays. Where the decoder's session can't do so it is npu.ErrUnsupported.
+func (s *Sequence) Shift(ctx context.Context, from, to int, delta [3]int32, next int32) error {
+	return s.locked(ctx, func() error {
+		r, ok := s.run.(interface {
+			Shift(from, to int, delta [3]int32) error
+		})
+		if !ok {
+			return fmt.Errorf("vlm: shift: %w", npu.ErrUnsupported)
+		}
+		if err := r.Shift(from, to, delta); err != nil {
+			return err
+		}
+		s.next, s.logits = next, nil
+		return nil
+	})
+}
+
 // Rows is what AppendAll adds to one sequence: a chunk, and the position of the row after it.
 type Rows struct {
 	Chunk npu.Chunk
