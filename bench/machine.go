@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/edgevlm/edgevlm/quant"
@@ -32,34 +35,50 @@ func ReadBandwidth(pool *compute.Pool) float64 {
 	return size / best.Seconds() / 1e9
 }
 
-// peakGOPS measures the matrix product of type t with weights that stay in the cache: operations a second, two for a
-// multiply-add, in thousands of millions.
+// peakGOPS measures the matrix product of type t with weights and activations that stay in the cache: operations a second of
+// all threads, two for a multiply-add, in thousands of millions.
 func peakGOPS(t quant.Type, pool *compute.Pool) (float64, error) {
-	const rows, cols, n, passes = 512, 1024, 64, 8
+	const rows, cols, n, atLeast = 1536, 256, 64, 200 * time.Millisecond
+	// Encoders exist for fewer types than kernels; a type without one is measured as its nearest.
+	if t == quant.Q5_K {
+		t = quant.Q4_K
+	}
 	rng := rand.New(rand.NewPCG(5, 6))
 	w := make([]float32, rows*cols)
 	for i := range w {
 		w[i] = float32(rng.NormFloat64())
 	}
-	// Encoders exist for fewer types than kernels; a type without one is measured as its nearest.
-	if t == quant.Q5_K {
-		t = quant.Q4_K
+	from := t
+	if quant.PackedBytes(t, rows, cols) > 0 {
+		from = quant.F32 // types that no file holds are made from it too
 	}
-	data := make([]byte, rows*t.RowBytes(cols))
-	if err := quant.Quantize(t, data, w); err != nil {
+	data := make([]byte, rows*from.RowBytes(cols))
+	if err := quant.Quantize(from, data, w); err != nil {
 		return 0, fmt.Errorf("bench: %w", err)
 	}
-	m, err := quant.NewMatrix(t, data, rows, cols)
+	m, err := quant.NewMatrixAs(t, from, data, rows, cols, pool)
 	if err != nil {
 		return 0, fmt.Errorf("bench: %w", err)
 	}
 	x, out := make([]float32, n*cols), make([]float32, n*rows)
 	copy(x, w)
 	best := time.Duration(1 << 62)
-	for range passes {
+	for begin := time.Now(); time.Since(begin) < atLeast; {
 		start := time.Now()
 		m.Mul(out, x, n, pool)
 		best = min(best, time.Since(start))
 	}
 	return 2 * rows * cols * n / best.Seconds() / 1e9, nil
+}
+
+// peakRSS is the most memory the process has had resident, in bytes; 0 where /proc doesn't say.
+func peakRSS() int64 {
+	status, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kb, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			return kb << 10
+		}
+	}
+	return 0
 }

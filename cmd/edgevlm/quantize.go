@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -28,7 +29,7 @@ func (c *quantizeCmd) Run(e *env) error {
 	if !slices.Contains(quantize.Targets(), target) {
 		return usagef("--type %s: give q4_0, q4_k_m or q8_0", c.Type)
 	}
-	pool := compute.NewPool(e.Threads)
+	pool := compute.NewPool(cmp.Or(e.Threads, runtime.GOMAXPROCS(0)))
 	defer pool.Close()
 	p := newProgress(e.stderr)
 	report, err := quantize.File(e.ctx, c.In, c.Out, quantize.Options{
