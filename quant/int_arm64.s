@@ -481,8 +481,6 @@ TEXT ·gemmQ4_0DOT(SB), NOSPLIT, $0-88
 	ADD R4, R6
 	CBZ R2, done
 loop:
-	PRFM 448(R1), PLDL1KEEP
-	PRFM 512(R1), PLDL1KEEP
 	// rows 0-3
 	FLDPQ 64(R1), (F16, F17)
 	FLDPQ 96(R1), (F18, F19)
@@ -689,7 +687,7 @@ loop:
 	WORD $0x4f9deb36 // sdot v22.4s, v25.16b, v29.4b[2]
 	WORD $0x4fbdeb37 // sdot v23.4s, v25.16b, v29.4b[3]
 	FMOVD 8(R0), F24
-	FLDPQ 0(R1), (F26, F27)
+	FLDPQ.P 448(R1), (F26, F27)
 	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
 	WORD $0x4ebfd610 // fsub v16.4s, v16.4s, v31.4s
 	WORD $0x4ebfd631 // fsub v17.4s, v17.4s, v31.4s
@@ -716,7 +714,6 @@ loop:
 	WORD $0x4fbb9b1c // fmul v28.4s, v24.4s, v27.s[3]
 	VFMLA V23.S4, V28.S4, V15.S4
 	ADD $144, R0
-	ADD $448, R1
 	SUB $1, R2
 	CBNZ R2, loop
 done:
@@ -1495,8 +1492,6 @@ TEXT ·gemmQ4_1DOT(SB), NOSPLIT, $0-88
 	ADD R4, R6
 	CBZ R2, done
 loop:
-	PRFM 448(R1), PLDL1KEEP
-	PRFM 512(R1), PLDL1KEEP
 	// rows 0-3
 	VORR V31.B16, V31.B16, V16.B16
 	VORR V31.B16, V31.B16, V17.B16
@@ -2575,8 +2570,6 @@ TEXT ·gemmQ8_0DOT(SB), NOSPLIT, $0-88
 	ADD R4, R6
 	CBZ R2, done
 loop:
-	PRFM 448(R1), PLDL1KEEP
-	PRFM 512(R1), PLDL1KEEP
 	// rows 0-3
 	VORR V31.B16, V31.B16, V16.B16
 	VORR V31.B16, V31.B16, V17.B16
@@ -2783,7 +2776,7 @@ loop:
 	WORD $0x4f9deb36 // sdot v22.4s, v25.16b, v29.4b[2]
 	WORD $0x4fbdeb37 // sdot v23.4s, v25.16b, v29.4b[3]
 	FMOVD 8(R0), F24
-	FLDPQ 0(R1), (F26, F27)
+	FLDPQ.P 448(R1), (F26, F27)
 	WORD $0x0e217b18 // fcvtl v24.4s, v24.4h
 	WORD $0x4ebfd610 // fsub v16.4s, v16.4s, v31.4s
 	WORD $0x4ebfd631 // fsub v17.4s, v17.4s, v31.4s
@@ -2810,7 +2803,6 @@ loop:
 	WORD $0x4fbb9b1c // fmul v28.4s, v24.4s, v27.s[3]
 	VFMLA V23.S4, V28.S4, V15.S4
 	ADD $272, R0
-	ADD $448, R1
 	SUB $1, R2
 	CBNZ R2, loop
 done:
@@ -3617,8 +3609,6 @@ TEXT ·gemmQ8_1DOT(SB), NOSPLIT, $0-88
 	ADD R4, R6
 	CBZ R2, done
 loop:
-	PRFM 448(R1), PLDL1KEEP
-	PRFM 512(R1), PLDL1KEEP
 	// rows 0-3
 	VORR V31.B16, V31.B16, V16.B16
 	VORR V31.B16, V31.B16, V17.B16

@@ -31,46 +31,66 @@ type panel8PairsK6 struct {
 	half [2][4][4]int32
 }
 
-// eachColumn calls set for every block and column of a panel. A nil column is zeros.
-func eachColumn[P any](panel []byte, cols [][]activation, set func(p *P, c int, a *activation)) {
+// blocksOf views a panel as its blocks.
+func blocksOf[P any](panel []byte) []P {
 	var one P
-	p := unsafe.Slice((*P)(unsafe.Pointer(unsafe.SliceData(panel))), len(panel)/int(unsafe.Sizeof(one)))
-	zero := activation{bias: magic}
+	return unsafe.Slice((*P)(unsafe.Pointer(unsafe.SliceData(panel))), len(panel)/int(unsafe.Sizeof(one)))
+}
+
+var zeroActivation = activation{bias: magic}
+
+// blockOf is block b of a column; a nil column is zeros.
+func blockOf(col []activation, b int) *activation {
+	if col == nil {
+		return &zeroActivation
+	}
+	return &col[b]
+}
+
+func pack8(panel []byte, cols [][]activation) {
+	p := blocksOf[panel8](panel)
 	for c, col := range cols {
 		for b := range p {
-			if col == nil {
-				set(&p[b], c, &zero)
-			} else {
-				set(&p[b], c, &col[b])
+			p[b].set(c, blockOf(col, b))
+		}
+	}
+}
+
+func (p *panel8) set(c int, a *activation) {
+	c &= 7 // as the compiler can't see
+	p.d[c], p.s[c] = a.d, a.s
+	p.bias[c] = [4]int32{a.bias, a.bias, a.bias, a.bias}
+	q := a.fours()
+	for k := range q {
+		p.q[8*k+c] = q[k]
+	}
+}
+
+func pack8K6(panel []byte, cols [][]activation) {
+	p := blocksOf[panel8K6](panel)
+	for c, col := range cols {
+		for b := range p {
+			a := blockOf(col, b)
+			p[b].panel8.set(c, a)
+			for h := range p[b].half {
+				v := -32 * int32(a.half[h])
+				p[b].half[h][c&7] = [4]int32{v, v, v, v}
 			}
 		}
 	}
 }
 
-func pack8(panel []byte, cols [][]activation) { eachColumn(panel, cols, (*panel8).set) }
-
-func (p *panel8) set(c int, a *activation) {
-	p.d[c], p.s[c] = a.d, a.s
-	p.bias[c] = [4]int32{a.bias, a.bias, a.bias, a.bias}
-	q := a.fours()
-	for k, v := range q {
-		p.q[8*k+c] = v
+func pack8Pairs(panel []byte, cols [][]activation) {
+	p := blocksOf[panel8Pairs](panel)
+	for c, col := range cols {
+		for b := range p {
+			p[b].set(c, blockOf(col, b))
+		}
 	}
 }
-
-func pack8K6(panel []byte, cols [][]activation) { eachColumn(panel, cols, (*panel8K6).set) }
-
-func (p *panel8K6) set(c int, a *activation) {
-	p.panel8.set(c, a)
-	for h := range p.half {
-		v := -32 * int32(a.half[h])
-		p.half[h][c] = [4]int32{v, v, v, v}
-	}
-}
-
-func pack8Pairs(panel []byte, cols [][]activation) { eachColumn(panel, cols, (*panel8Pairs).set) }
 
 func (p *panel8Pairs) set(c int, a *activation) {
+	c &= 7
 	d, s, bias := &p.d[c/2], &p.s[c/2], &p.bias[c/2]
 	i := c % 2
 	d[i], d[i+2] = a.d, a.d
@@ -82,13 +102,18 @@ func (p *panel8Pairs) set(c int, a *activation) {
 	}
 }
 
-func pack8PairsK6(panel []byte, cols [][]activation) { eachColumn(panel, cols, (*panel8PairsK6).set) }
-
-func (p *panel8PairsK6) set(c int, a *activation) {
-	p.panel8Pairs.set(c, a)
-	for h := range p.half {
-		v := -32 * int32(a.half[h])
-		p.half[h][c/2][c%2], p.half[h][c/2][c%2+2] = v, v
+func pack8PairsK6(panel []byte, cols [][]activation) {
+	p := blocksOf[panel8PairsK6](panel)
+	for c, col := range cols {
+		i, j := c&7/2, c%2
+		for b := range p {
+			a := blockOf(col, b)
+			p[b].panel8Pairs.set(c, a)
+			for h := range p[b].half {
+				v := -32 * int32(a.half[h])
+				p[b].half[h][i][j], p[b].half[h][i][j+2] = v, v
+			}
+		}
 	}
 }
 

@@ -22,8 +22,6 @@ func gemmDOT(a *asm, f format) {
 	}
 	a.p("CBZ R2, done")
 	a.label("loop")
-	a.p("PRFM %d(R1), PLDL1KEEP", p8Size)
-	a.p("PRFM %d(R1), PLDL1KEEP", p8Size+64)
 	for h := range 2 {
 		a.note("rows %d-%d", 4*h, 4*h+3)
 		for c := 0; c < 8; c += 2 {
@@ -58,7 +56,12 @@ func gemmDOT(a *asm, f format) {
 			}
 		}
 		a.p("FMOVD %d(R0), F24", 8*h)
-		a.p("FLDPQ %d(R1), (F26, F27)", p8D)
+		last := h == 1 && !f.minimum // use of the panel: on to the next block
+		if last {
+			a.p("FLDPQ.P %d(R1), (F26, F27)", p8Size)
+		} else {
+			a.p("FLDPQ %d(R1), (F26, F27)", p8D)
+		}
 		a.fcvtl(24, 24)
 		for c := range 8 {
 			a.fsub(16+c, 16+c, 31)
@@ -78,7 +81,9 @@ func gemmDOT(a *asm, f format) {
 		}
 	}
 	a.p("ADD $%d, R0", f.group)
-	a.p("ADD $%d, R1", p8Size)
+	if f.minimum {
+		a.p("ADD $%d, R1", p8Size)
+	}
 	a.p("SUB $1, R2")
 	a.p("CBNZ R2, loop")
 	a.label("done")
