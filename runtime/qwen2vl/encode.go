@@ -12,7 +12,7 @@ const (
 	// visionRows is how many patches go through the matrix products at once.
 	visionRows = 512
 	// visionQueries is how many query rows one block of attention has.
-	visionQueries = 48
+	visionQueries = 256
 	// maxPatches bounds the patches of one temporal patch, with which the memory grows: some 13 megapixels.
 	maxPatches = 1 << 16
 	// maxTemporal bounds the temporal patches of one Encode.
