@@ -6,14 +6,16 @@ import "time"
 type Step struct {
 	Frames  [2]FrameRef
 	Restart string  // why a new window began with this pair, "" if none did
-	Changed float64 // share of the picture's cells that differ from what the model got last, 0 to 1; 1 without Savings
-	Skipped bool    // nothing changed: the vision tower was not run
-	Patches int     // computed by the vision tower
-	Tokens  int     // prefilled, in both sequences together
-	Dropped int     // not prefilled because they did not change, in both sequences together
-	Pairs   int     // in the window, this one included
-	Index   int32   // temporal index of this pair, 0 for the window's first
-	Next    int32   // position of the row after this pair's
+	Changed float64 // share of the picture's cells that differ from what the model got last, 0 to 1; 1 if nothing compares
+	// Compared says that Changed was measured: there are Savings, and this is not a window's first pair.
+	Compared bool
+	Skipped  bool  // nothing changed: the vision tower was not run
+	Patches  int   // computed by the vision tower
+	Tokens   int   // prefilled, in both sequences together
+	Dropped  int   // not prefilled because they did not change, in both sequences together
+	Pairs    int   // in the window, this one included
+	Index    int32 // temporal index of this pair, 0 for the window's first
+	Next     int32 // position of the row after this pair's
 
 	Preprocess, Vision, Prefill time.Duration
 }

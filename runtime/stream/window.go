@@ -109,6 +109,7 @@ func (w *Window) Add(ctx context.Context, p Pair) (Step, error) {
 		w.total.Refused++
 		return st, err
 	}
+	st.Compared = w.scene != nil && w.scene.have
 	marks, share := w.compare(patches)
 	st.Changed = share
 	clock.lap(&st.Preprocess)
