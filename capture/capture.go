@@ -97,6 +97,9 @@ type Spec struct {
 	Width, Height int
 	// Unpaced makes files yield frames as fast as they are asked for. Capture times stay those of real time.
 	Unpaced bool
+	// Stall is the longest time that a live source may send nothing before it is started again, 100 ms at least, and twice as
+	// long at its start; 0 is the kind's own: 5 s for v4l2:, 10 s and more for the others.
+	Stall time.Duration
 	// Log gets a line when a camera goes or comes back; nil is silent.
 	Log *slog.Logger
 	// OnState, if set, is called when a live source begins to deliver (up) and when it stops (why says the reason in one

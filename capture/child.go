@@ -45,10 +45,12 @@ func runChild(ctx context.Context, argv []string, log *slog.Logger, read func(io
 
 	readDone := make(chan struct{})
 	killed := make(chan struct{})
+	said := ""  // before it was told to stop: what it says then is about that
 	go func() { // ends the group politely when ctx ends
 		defer close(killed)
 		select {
 		case <-ctx.Done():
+			said = lines.last()
 			terminateGroup(cmd)
 			waitLeader(cmd, childGrace)
 			killGroup(cmd)
@@ -65,7 +67,7 @@ func runChild(ctx context.Context, argv []string, log *slog.Logger, read func(io
 	killGroup(cmd) // before Wait: until then the group's number can't belong to another
 	waitErr := cmd.Wait()
 	if ctx.Err() != nil {
-		return &stoppedError{ctx.Err(), lines.last()}
+		return &stoppedError{ctx.Err(), said}
 	}
 	return childError(readErr, waitErr, lines.last())
 }

@@ -1,5 +1,7 @@
 package capture
 
+import "time"
+
 // What tests in package capture_test see of the inside.
 var (
 	RGBFromImage      = rgbFromImage
@@ -23,3 +25,9 @@ type (
 	V4L2Buffer = v4l2Buffer
 	FourCC     = fourCC
 )
+
+// Prepare is what Camera.Open does with a source once it is open.
+func (c *Camera) Prepare(src Source) Source { return c.prepare(src) }
+
+// SetNow gives a valve another clock.
+func (v *Valve) SetNow(now func() time.Time) { v.now = now }

@@ -48,6 +48,10 @@ type live struct {
 var errStall = errors.New("stalled")
 
 func newLive(s Spec, cfg liveConfig) *live {
+	if s.Stall > 0 {
+		cfg.stall = max(s.Stall, 100*time.Millisecond)
+		cfg.first = 2 * cfg.stall
+	}
 	if cfg.first == 0 {
 		cfg.first = 20 * time.Second
 	}

@@ -76,6 +76,13 @@ func (s *Sampler) Next(ctx context.Context) (Frame, error) {
 	}
 }
 
+// SetFPS changes the rate, 0 to every frame, from the next frame on. Safe while others use the Sampler.
+func (s *Sampler) SetFPS(fps float64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.ticks = newTicker(fps)
+}
+
 // Dropped counts the frames that were due and that nobody fetched before a newer one was due.
 func (s *Sampler) Dropped() uint64 {
 	s.mu.Lock()
@@ -102,8 +109,13 @@ func (s *Sampler) pull(ctx context.Context) (Frame, error) {
 		if err != nil {
 			return Frame{}, err
 		}
-		if s.ticks.due(f.At) {
+		s.mu.Lock()
+		due := s.ticks.due(f.At)
+		if due {
 			s.ticks.took(f.At)
+		}
+		s.mu.Unlock()
+		if due {
 			return f, nil
 		}
 	}
