@@ -85,7 +85,34 @@ func (c *webcamCamera) Start(buffers int) error {
 	if err := c.cam.SetBufferCount(uint32(buffers)); err != nil {
 		return err
 	}
-	return c.cam.StartStreaming()
+	err := c.cam.StartStreaming()
+	if err != nil {
+		c.unmap()
+	}
+	return err
+}
+
+// buffers are the library's mappings, which it keeps to itself. Reading such a field is something that reflect allows.
+func (c *webcamCamera) buffers() [][]byte {
+	f := reflect.ValueOf(c.cam).Elem().FieldByName("buffers")
+	if !f.IsValid() || f.Type() != reflect.TypeFor[[][]byte]() {
+		return nil
+	}
+	out := make([][]byte, f.Len())
+	for i := range out {
+		out[i] = f.Index(i).Bytes()
+	}
+	return out
+}
+
+// unmap gives back the buffers that the library has mapped when it then fails to start: it forgets them, and a mapping keeps
+// the device open, and so busy, after Close.
+func (c *webcamCamera) unmap() {
+	for _, b := range c.buffers() {
+		if len(b) > 0 {
+			_ = unix.Munmap(b) // an error says that it is not mapped
+		}
+	}
 }
 
 func (c *webcamCamera) Wait(d time.Duration) (bool, error) {
@@ -106,7 +133,15 @@ func (c *webcamCamera) Wait(d time.Duration) (bool, error) {
 	return n > 0, err
 }
 
-func (c *webcamCamera) Dequeue() (buf v4l2Buffer, err error) {
+func (c *webcamCamera) Dequeue() (v4l2Buffer, error) {
+	if mapped := c.buffers(); mapped != nil && c.fd >= 0 && is64 {
+		return dequeue(c.fd, mapped)
+	}
+	return c.dequeueByLibrary()
+}
+
+// dequeueByLibrary knows neither when a frame was taken nor whether the driver says that it is damaged.
+func (c *webcamCamera) dequeueByLibrary() (buf v4l2Buffer, err error) {
 	// The library slices its mapping by the length that the driver reports; one that is too long would panic.
 	defer func() {
 		if r := recover(); r != nil {
@@ -114,14 +149,7 @@ func (c *webcamCamera) Dequeue() (buf v4l2Buffer, err error) {
 		}
 	}()
 	data, index, err := c.cam.GetFrame()
-	if err != nil {
-		return v4l2Buffer{}, err
-	}
-	buf = v4l2Buffer{Index: index, Data: data}
-	if at, bad, err := bufferTime(c.fd, index); err == nil {
-		buf.At, buf.Bad = at, bad
-	}
-	return buf, nil
+	return v4l2Buffer{Index: index, Data: data}, err
 }
 
 func (c *webcamCamera) Release(index uint32) error { return c.cam.ReleaseFrame(index) }
@@ -162,35 +190,38 @@ func getFormat(fd int) (v4l2Format, error) {
 	}, nil
 }
 
-// bufferTime asks when a dequeued buffer was filled (VIDIOC_QUERYBUF). The time is zero if the driver uses another clock than
-// CLOCK_MONOTONIC.
-func bufferTime(fd int, index uint32) (at time.Time, bad bool, err error) {
-	if fd < 0 || !is64 {
-		return time.Time{}, false, errNo64
-	}
+// dequeue takes the oldest filled buffer with all that the driver says of it (VIDIOC_DQBUF): the library keeps the flags and the
+// time to itself, and the kernel forgets the flag of a damaged frame once it is dequeued.
+func dequeue(fd int, mapped [][]byte) (v4l2Buffer, error) {
 	var b [sizeBuffer]byte
 	order := binary.NativeEndian
-	order.PutUint32(b[0:], index)
 	order.PutUint32(b[4:], bufTypeVideo)
 	order.PutUint32(b[60:], memoryMmap)
-	if err := ioctl(fd, iowr(9, sizeBuffer), unsafe.Pointer(&b)); err != nil {
-		return time.Time{}, false, err
+	if err := ioctl(fd, iowr(17, sizeBuffer), unsafe.Pointer(&b)); err != nil {
+		return v4l2Buffer{}, err
 	}
-	flags := order.Uint32(b[12:])
-	bad = flags&flagError != 0
-	if flags&flagTimeMask != flagMonotonic {
-		return time.Time{}, bad, nil
+	index, used, flags := order.Uint32(b[0:]), order.Uint32(b[8:]), order.Uint32(b[12:])
+	if int(index) >= len(mapped) || int(used) > len(mapped[index]) {
+		return v4l2Buffer{}, fmt.Errorf("the driver returned an impossible buffer: number %d of %d, %d bytes", index, len(mapped), used)
 	}
-	taken := time.Duration(order.Uint64(b[24:]))*time.Second + time.Duration(order.Uint64(b[32:]))*time.Microsecond
+	buf := v4l2Buffer{Index: index, Data: mapped[index][:used], Bad: flags&flagError != 0}
+	if flags&flagTimeMask == flagMonotonic {
+		buf.At = fromMonotonic(time.Duration(order.Uint64(b[24:]))*time.Second + time.Duration(order.Uint64(b[32:]))*time.Microsecond)
+	}
+	return buf, nil
+}
+
+// fromMonotonic takes a time of CLOCK_MONOTONIC to ours. It is zero where it makes no sense: some drivers leave it empty.
+func fromMonotonic(taken time.Duration) time.Time {
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &ts); err != nil {
-		return time.Time{}, bad, nil
+		return time.Time{}
 	}
 	age := time.Duration(ts.Nano()) - taken
 	if taken == 0 || age < 0 || age > time.Minute {
-		return time.Time{}, bad, nil // some drivers leave it empty
+		return time.Time{}
 	}
-	return time.Now().Add(-age), bad, nil
+	return time.Now().Add(-age)
 }
 
 func ioctl(fd int, op uintptr, arg unsafe.Pointer) error {
