@@ -35,6 +35,7 @@ type cli struct {
 	Inspect     inspectCmd     `cmd:"" help:"Show what a GGUF file holds."`
 	Quantize    quantizeCmd    `cmd:"" help:"Make a model smaller: F16 weights to 4 or 8 bits."`
 	Bench       benchCmd       `cmd:"" help:"Time a model's stages on this machine."`
+	Init        initCmd        `cmd:"" help:"Look for cameras, a broker and a model, and write a configuration."`
 	Pull        pullCmd        `cmd:"" help:"Fetch a model, or list those that can be fetched."`
 	CheckConfig checkConfigCmd `cmd:"" help:"Check a configuration."`
 	Hwtest      hwtestCmd      `cmd:"" help:"Check what this board can do, and say what to do about the rest."`

@@ -13,6 +13,8 @@
 //	edgevlm inspect [--json] FILE.gguf       metadata and tensors
 //	edgevlm quantize IN.gguf OUT.gguf --type q4_0|q4_k_m|q8_0 [--force] [--no-loss] [--steps N]
 //	edgevlm bench --model M.gguf [--mmproj P.gguf] [--size WxH,...] [--prefill N] [--decode N] [--json]
+//	edgevlm init [--camera SOURCE]... [--broker URL] [--model NAME] [--out FILE] [--yes] [--force]
+//	        find cameras, a broker and a model, and write a configuration
 //	edgevlm pull [NAME|URL [--sha256 H] [--to DIR] [--mirror URL|DIR]]
 //	        fetch a model; without a name, list those that can be fetched
 //	edgevlm hwtest [--json]                  what this board can do
