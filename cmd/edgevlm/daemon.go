@@ -17,6 +17,7 @@ import (
 	"github.com/edgevlm/edgevlm/cmd/edgevlm/internal/config"
 	"github.com/edgevlm/edgevlm/metrics"
 	"github.com/edgevlm/edgevlm/mqtt"
+	"github.com/edgevlm/edgevlm/mqtt/commands"
 	"github.com/edgevlm/edgevlm/runtime/pipeline"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
 	"github.com/edgevlm/edgevlm/systemd"
@@ -32,12 +33,15 @@ type model interface {
 // daemon carries descriptions from the cameras to the broker. It is the
 // pipeline's sink.
 type daemon struct {
-	cfg   *config.Config
-	log   *slog.Logger
-	spool mqtt.Spool
-	pub   *mqtt.Publisher
-	sd    *systemd.Notifier
-	pulse *modelPulse
+	cfg    *config.Config
+	log    *slog.Logger
+	spool  mqtt.Spool
+	pub    *mqtt.Publisher
+	sd     *systemd.Notifier
+	pulse  *modelPulse
+	topics mqtt.Topics
+	cmds   *commands.Server
+	snaps  chan snap
 	figures
 	start time.Time
 	stop  context.CancelCauseFunc
@@ -45,7 +49,8 @@ type daemon struct {
 	waits bool // for a camera, at the start: true under a service manager
 
 	mu      sync.Mutex
-	missing map[string]error // cameras without a device, until one has delivered
+	cams    map[string]*cameraState // the map itself never changes
+	missing map[string]error        // cameras without a device, until one has delivered
 	anyUp   bool
 	latency map[string]time.Duration
 }
@@ -68,9 +73,16 @@ func newDaemon(cfg *config.Config, log *slog.Logger) (*daemon, error) {
 	sd := systemd.New(log)
 	d := &daemon{
 		cfg: cfg, log: log, spool: spool, pub: pub, sd: sd, pulse: &modelPulse{n: sd}, start: time.Now(),
+		topics: topics, cams: newCameraStates(cfg), snaps: make(chan snap, len(cfg.Cameras)),
 		waits: os.Getenv("NOTIFY_SOCKET") != "", missing: map[string]error{}, latency: map[string]time.Duration{},
 	}
 	d.metrics = metrics.New(d.snapshot)
+	if d.cmds, err = d.newCommands(); err == nil {
+		err = d.announce()
+	}
+	if err != nil {
+		return nil, errors.Join(err, spool.Close())
+	}
 	return d, nil
 }
 
@@ -108,11 +120,10 @@ func (d *daemon) run(ctx context.Context, open func(context.Context) (model, err
 	pubCtx, stopPublisher := context.WithCancel(context.WithoutCancel(ctx))
 	published := make(chan error, 1)
 	go func() { published <- d.pub.Run(pubCtx) }()
-	d.setCameras(mqtt.Offline)
 	defer d.serveMetrics()()
 	defer func() {
 		d.sd.Stopping()
-		d.setCameras(mqtt.Offline)
+		d.allDown()
 		stopPublisher() // says offline after it has delivered what it can
 		err = errors.Join(err, <-published, d.spool.Close())
 		d.log.Info("stopped")
@@ -122,6 +133,7 @@ func (d *daemon) run(ctx context.Context, open func(context.Context) (model, err
 	watchdog := make(chan struct{})
 	go func() { defer close(watchdog); d.sd.Run(ctx) }()
 	defer func() { d.stop(nil); <-watchdog }()
+	defer d.serveCommands(ctx)()
 
 	d.sd.Status("loading the model")
 	loaded := d.pulse.begin()
@@ -135,11 +147,11 @@ func (d *daemon) run(ctx context.Context, open func(context.Context) (model, err
 	d.setInfo()
 	d.log.Info("model is ready", "model", d.info.Name, "quant", d.info.Quant, "backend", d.info.Backend, "took", d.info.LoadTime.Round(time.Millisecond))
 
-	p, err := pipeline.New(watched{m, d.pulse}, d.cameras(), d, pipeline.Options{Log: d.log})
+	p, err := pipeline.New(watch(m, d.pulse), d.cameras(), d, pipeline.Options{Log: d.log})
 	if err != nil {
 		return err
 	}
-	d.pipe.Store(p)
+	d.setPipeline(p)
 	d.sd.Ready()
 	d.sd.Status("describing with %s, %d cameras", d.info.Name, len(d.cfg.Cameras))
 	return d.describe(ctx, p)
@@ -169,8 +181,11 @@ func (d *daemon) describe(ctx context.Context, p *pipeline.Pipeline) error {
 
 // cameras are the pipeline's, from the configuration.
 func (d *daemon) cameras() []pipeline.Camera {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	var all []pipeline.Camera
 	for _, c := range d.cfg.Cameras {
+		set := d.cams[c.Name].settings()
 		all = append(all, pipeline.Camera{
 			Name: c.Name,
 			Open: func(ctx context.Context, state func(bool, error)) (capture.Source, error) {
@@ -180,8 +195,8 @@ func (d *daemon) cameras() []pipeline.Camera {
 				})
 			},
 			Ends: strings.HasPrefix(c.Source, "files:") && !c.Loop,
-			FPS:  c.FPS, Frames: c.Frames(), Every: c.Publish.Every.Std(),
-			System: c.System, Prompt: c.Prompt, MaxTokens: c.MaxTokens,
+			FPS:  set.FPS, Frames: set.Frames, Every: c.Publish.Every.Std(), Disabled: set.Disabled,
+			System: c.System, Prompt: set.Prompt, MaxTokens: c.MaxTokens, Questions: questions(c),
 		})
 	}
 	return all
@@ -194,6 +209,7 @@ func (d *daemon) Description(x pipeline.Description) error {
 		return err
 	}
 	d.observe(x)
+	d.offerSnapshot(x.Camera, x.Newest)
 	latency := max(0, x.Ready.Sub(x.Last()))
 	d.mu.Lock()
 	d.latency[x.Camera] = latency
@@ -210,13 +226,16 @@ func newEvent(x pipeline.Description, info vlm.Info) mqtt.Event {
 		Text:       strings.TrimSpace(x.Result.Text),
 		Model:      info.Name, Quant: info.Quant, Backend: x.Result.Backend,
 		TimingsMS: mqtt.Timings{
-			Preprocess: mqtt.MS(t.Preprocess), Vision: mqtt.MS(t.Vision), Prefill: mqtt.MS(t.Prefill), Decode: mqtt.MS(t.Decode),
+			Preprocess: mqtt.MS(t.Preprocess), Vision: mqtt.MS(t.Vision), Prefill: mqtt.MS(t.Prefill), Decode: mqtt.MS(t.Decode), Questions: mqtt.MS(x.Asked),
 			Total: mqtt.MS(max(0, x.Ready.Sub(x.Last()))),
 		},
 		Dropped: x.Dropped,
 	}
 	for _, f := range x.Frames {
 		e.FrameSeqs = append(e.FrameSeqs, f.Seq)
+	}
+	for _, a := range x.Answers {
+		e.Answers = append(e.Answers, mqtt.Answer{Name: a.Name, Kind: string(a.Kind), Value: a.Value, Probability: a.Probability})
 	}
 	for _, b := range x.Result.Boxes {
 		e.Boxes = append(e.Boxes, mqtt.Box(b))
@@ -226,16 +245,12 @@ func newEvent(x pipeline.Description, info vlm.Info) mqtt.Event {
 
 // CameraState implements pipeline.Sink.
 func (d *daemon) CameraState(camera string, up bool, why error) {
-	state := mqtt.Offline
 	if up {
-		state = mqtt.Online
 		d.log.Info("camera is delivering", "camera", camera)
-	}
-	if err := d.pub.SetCamera(camera, state); err != nil {
-		d.log.Warn("availability not published", "camera", camera, "err", err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.setUp(camera, up)
 	d.anyUp = d.anyUp || up
 	if d.anyUp || d.waits || !errors.Is(why, capture.ErrNoDevice) {
 		return
@@ -248,18 +263,40 @@ func (d *daemon) CameraState(camera string, up bool, why error) {
 	}
 }
 
-func (d *daemon) setCameras(a mqtt.Availability) {
-	for _, c := range d.cfg.Cameras {
-		if err := d.pub.SetCamera(c.Name, a); err != nil {
-			d.log.Warn("availability not published", "camera", c.Name, "err", err)
+func (d *daemon) setInfo() {
+	d.pub.SetInfo(mqtt.Info{
+		Version: version(), Model: d.info.Name, Quant: d.info.Quant, Backend: d.info.Backend,
+		Cameras: cameraInfos(d.cfg), Config: map[string]any{"set": setSchema(d.cfg.MQTT.Commands.Allow)},
+	})
+}
+
+// setPipeline lets commands reach the pipeline, and brings what was set since it
+// was made.
+func (d *daemon) setPipeline(p *pipeline.Pipeline) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.pipe.Store(p)
+	for name, c := range d.cams {
+		if err := p.Set(name, c.settings()); err != nil {
+			d.log.Warn("settings not applied", "camera", name, "err", err)
 		}
 	}
 }
 
-func (d *daemon) setInfo() {
-	i := mqtt.Info{Version: version(), Model: d.info.Name, Quant: d.info.Quant, Backend: d.info.Backend}
-	for _, c := range d.cfg.Cameras {
-		i.Cameras = append(i.Cameras, mqtt.CameraInfo{Name: c.Name, FPS: c.FPS, Prompt: c.Prompt})
+// questions are a camera's, as the model takes them.
+func questions(c config.Camera) (all []vlm.Question) {
+	for _, q := range c.Questions {
+		all = append(all, vlm.Question{Name: q.Name, Text: q.Text, Kind: vlm.Kind(q.Kind), Choices: q.Choices})
 	}
-	d.pub.SetInfo(i)
+	return all
+}
+
+// serveCommands answers requests and publishes snapshots until the function that
+// it returns is called.
+func (d *daemon) serveCommands(ctx context.Context) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = d.cmds.Run(ctx) }) // it ends with ctx only
+	wg.Go(func() { d.publishSnapshots(ctx.Done()) })
+	return func() { cancel(); wg.Wait() }
 }

@@ -51,7 +51,15 @@ func (m *modelPulse) progress(stage string, done, total int64) {
 	}
 }
 
-// watched is a model whose work shows in a pulse.
+// watch makes a model whose work shows in a pulse, and that answers questions if
+// m does.
+func watch(m pipeline.Describer, pulse *modelPulse) pipeline.Describer {
+	if l, ok := m.(pipeline.Looker); ok {
+		return watchedLooker{watched{m, pulse}, l}
+	}
+	return watched{m, pulse}
+}
+
 type watched struct {
 	pipeline.Describer
 	pulse *modelPulse
@@ -60,4 +68,30 @@ type watched struct {
 func (w watched) Generate(ctx context.Context, r vlm.Request, emit func(string)) (vlm.Result, error) {
 	defer w.pulse.begin()()
 	return w.Describer.Generate(ctx, r, emit)
+}
+
+type watchedLooker struct {
+	watched
+	looker pipeline.Looker
+}
+
+func (w watchedLooker) Info() vlm.Info { return w.looker.Info() }
+
+func (w watchedLooker) Look(ctx context.Context, system *string, media []vlm.Media) (pipeline.Scene, vlm.Timings, error) {
+	defer w.pulse.begin()()
+	s, t, err := w.looker.Look(ctx, system, media)
+	if err != nil {
+		return nil, t, err
+	}
+	return watchedScene{s, w.pulse}, t, nil
+}
+
+type watchedScene struct {
+	pipeline.Scene
+	pulse *modelPulse
+}
+
+func (w watchedScene) Ask(ctx context.Context, qs []vlm.Question) ([]vlm.Answer, error) {
+	defer w.pulse.begin()()
+	return w.Scene.Ask(ctx, qs)
 }

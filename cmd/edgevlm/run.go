@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/edgevlm/edgevlm/cmd/edgevlm/internal/config"
+	"github.com/edgevlm/edgevlm/runtime/pipeline"
 )
 
 type runCmd struct{}
@@ -42,7 +43,13 @@ func (runCmd) Run(e *env) error {
 	o := e.options(nil)
 	o.Log = log
 	o.Progress = d.pulse.progress
-	err = d.run(ctx, func(ctx context.Context) (model, error) { return openModel(ctx, cfg.Model, o) })
+	err = d.run(ctx, func(ctx context.Context) (model, error) {
+		eng, err := openModel(ctx, cfg.Model, o)
+		if err != nil {
+			return nil, err
+		}
+		return pipeline.Engine{Engine: eng}, nil
+	})
 	if e.ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // told to stop
 	}

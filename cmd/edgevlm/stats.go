@@ -14,14 +14,22 @@ import (
 
 // reportStats publishes the counters until ctx ends.
 func (d *daemon) reportStats(ctx context.Context, p *pipeline.Pipeline) error {
-	t := time.NewTicker(statsEvery)
+	// Not only after the first interval: who listens wants to know what there is.
+	t := time.NewTicker(time.Second)
 	defer t.Stop()
 	before, since := p.Stats(), time.Now()
-	for {
+	for first := true; ; {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-t.C:
+		}
+		if first {
+			if !d.pub.Status().Connected {
+				continue
+			}
+			first = false
+			t.Reset(statsEvery)
 		}
 		now, at := p.Stats(), time.Now()
 		if err := d.pub.SendStats(d.stats(before, now, at.Sub(since))); err != nil {
@@ -36,7 +44,7 @@ func (d *daemon) reportStats(ctx context.Context, p *pipeline.Pipeline) error {
 func (d *daemon) stats(before, now []pipeline.Stats, passed time.Duration) mqtt.Stats {
 	s := mqtt.Stats{
 		At: time.Now().UTC(), UptimeS: time.Since(d.start).Seconds(), Cameras: map[string]mqtt.CameraStats{},
-		TemperatureC: temperature("/sys/class/thermal"), RSSBytes: residentBytes(),
+		TemperatureC: temperature(thermalDir), RSSBytes: residentBytes(),
 	}
 	d.addStages(&s)
 	d.mu.Lock()
@@ -50,6 +58,9 @@ func (d *daemon) stats(before, now []pipeline.Stats, passed time.Duration) mqtt.
 	}
 	return s
 }
+
+// thermalDir is where Linux shows its thermal zones.
+const thermalDir = "/sys/class/thermal"
 
 // temperature is the hottest thermal zone's, in degrees Celsius; nil where the
 // board has none.

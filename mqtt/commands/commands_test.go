@@ -301,7 +301,7 @@ func FuzzParseSetting(f *testing.F) {
 	f.Add("prompt", []byte("x"))
 	f.Fuzz(func(t *testing.T, key string, payload []byte) {
 		s, err := ParseSetting(key, payload)
-		if err == nil && s.FPS != nil && !(*s.FPS >= minFPS && *s.FPS <= maxFPS) {
+		if err == nil && s.FPS != nil && !(*s.FPS >= MinFPS && *s.FPS <= MaxFPS) {
 			t.Errorf("fps %v", *s.FPS)
 		}
 	})

@@ -24,8 +24,8 @@ const (
 	MaxTokens    = 1024
 	maxTransact  = 128 // bytes of a transaction, as JSON
 	maxChoice    = 64  // bytes of one choice
-	minFPS       = 0.1 // as in the configuration
-	maxFPS       = 30
+	MinFPS       = 0.1 // as in the configuration
+	MaxFPS       = 30
 	maxDepth     = 32 // of a schema's brackets
 	maxNameInErr = 40
 )
@@ -251,8 +251,8 @@ func ParseSetting(key string, payload []byte) (Settings, error) {
 		s.Enabled = &v
 	case "fps":
 		v, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
-		if err != nil || !(v >= minFPS && v <= maxFPS) {
-			return s, fmt.Errorf("fps takes a number from %v to %v", minFPS, float64(maxFPS))
+		if err != nil || !(v >= MinFPS && v <= MaxFPS) {
+			return s, fmt.Errorf("fps takes a number from %v to %v", MinFPS, float64(MaxFPS))
 		}
 		s.FPS = &v
 	case "prompt":

@@ -36,7 +36,7 @@ func loadSettings(path string) (map[string]Settings, error) {
 		if mqtt.ValidateCamera(camera) != nil {
 			continue
 		}
-		if s.FPS != nil && !(*s.FPS >= minFPS && *s.FPS <= maxFPS) {
+		if s.FPS != nil && !(*s.FPS >= MinFPS && *s.FPS <= MaxFPS) {
 			s.FPS = nil
 		}
 		if s.Prompt != nil && checkText("prompt", *s.Prompt, true) != nil {

@@ -31,6 +31,7 @@ type Camera struct {
 	Name      string
 	Questions []Question
 	Snapshot  bool // announces an image; pictures leave the device only if this is asked for
+	Modes     bool // announces a select of what is asked: descriptions and questions, or questions only
 	// Bounds of the fps number; 0.1 and 2 unless set.
 	MinFPS, MaxFPS float64
 }
@@ -147,6 +148,11 @@ func addCamera(t mqtt.Topics, o Options, c Camera, add func(id, camera string, x
 	add(c.Name+"_set_fps", c.Name, component{"platform": "number", "name": label + " frames a second", "entity_category": "config",
 		"command_topic": t.Set(c.Name, "fps"), "state_topic": t.State(c.Name), "value_template": "{{ value_json.fps }}",
 		"min": low, "max": high, "step": 0.1, "mode": "box"})
+	if c.Modes {
+		add(c.Name+"_set_mode", c.Name, component{"platform": "select", "name": label + " mode", "entity_category": "config",
+			"command_topic": t.Set(c.Name, "mode"), "state_topic": t.State(c.Name), "value_template": "{{ value_json.mode }}",
+			"options": []string{"describe", "questions"}})
+	}
 	// The switch stays available while the camera is disabled: it is how to enable it.
 	add(c.Name+"_set_enabled", "", component{"platform": "switch", "name": label + " enabled", "icon": "mdi:cctv",
 		"command_topic": t.Set(c.Name, "enabled"), "state_topic": t.State(c.Name),

@@ -11,8 +11,8 @@ import (
 )
 
 // Looker is a Describer that can be asked several things about one window: what
-// the window costs is paid once. Model makes one of an engine. A Describer that
-// is none answers no questions.
+// the window costs is paid once. An Engine is one. A Describer that is none
+// answers no questions.
 type Looker interface {
 	Describer
 	Look(ctx context.Context, system *string, media []vlm.Media) (Scene, vlm.Timings, error)
@@ -26,12 +26,11 @@ type Scene interface {
 	Close() error
 }
 
-// Model is an engine as a Looker.
-func Model(e *vlm.Engine) Looker { return engine{e} }
+// Engine is a vlm.Engine as a Looker.
+type Engine struct{ *vlm.Engine }
 
-type engine struct{ *vlm.Engine }
-
-func (e engine) Look(ctx context.Context, system *string, media []vlm.Media) (Scene, vlm.Timings, error) {
+// Look implements Looker.
+func (e Engine) Look(ctx context.Context, system *string, media []vlm.Media) (Scene, vlm.Timings, error) {
 	s, t, err := e.Engine.Look(ctx, system, media)
 	if err != nil {
 		return nil, t, err // not s: a nil *Sequence is no nil Scene

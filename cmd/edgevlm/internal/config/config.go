@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/edgevlm/edgevlm/mqtt"
+	"github.com/edgevlm/edgevlm/mqtt/commands"
 )
 
 // Config is a whole configuration file.
@@ -51,24 +52,53 @@ type Camera struct {
 	Prompt    string   `yaml:"prompt"`
 	System    *string  `yaml:"system"`
 	MaxTokens int      `yaml:"max_tokens"`
-	Publish   Publish  `yaml:"publish"`
+	// Mode is what is asked of a window: ModeDescribe or ModeQuestions.
+	Mode      string     `yaml:"mode"`
+	Questions []Question `yaml:"questions"`
+	Publish   Publish    `yaml:"publish"`
 }
 
-// Publish bounds how often a camera is described.
+// The modes of a camera.
+const (
+	ModeDescribe  = "describe"  // a description, and the questions
+	ModeQuestions = "questions" // the questions only, which is faster
+)
+
+// Publish bounds how often a camera is described, and says whether pictures
+// leave the device.
 type Publish struct {
-	Every Duration `yaml:"every"`
+	Every    Duration `yaml:"every"`
+	Snapshot bool     `yaml:"snapshot"`
 }
 
 // MQTT is the broker. Passwords come from a file or a systemd credential only
 // (credential:NAME).
 type MQTT struct {
-	URL          string   `yaml:"url"`
-	Fallback     []string `yaml:"fallback"`
-	User         string   `yaml:"user"`
-	PasswordFile string   `yaml:"password_file"`
-	ClientID     string   `yaml:"client_id"`
-	TLS          TLS      `yaml:"tls"`
-	Formats      []string `yaml:"formats"`
+	URL          string    `yaml:"url"`
+	Fallback     []string  `yaml:"fallback"`
+	User         string    `yaml:"user"`
+	PasswordFile string    `yaml:"password_file"`
+	ClientID     string    `yaml:"client_id"`
+	TLS          TLS       `yaml:"tls"`
+	Formats      []string  `yaml:"formats"`
+	Discovery    Discovery `yaml:"discovery"`
+	Commands     Commands  `yaml:"commands"`
+}
+
+// Discovery is how Home Assistant hears of the device.
+type Discovery struct {
+	Enabled bool     `yaml:"enabled"`
+	Prefix  string   `yaml:"prefix"`
+	Single  bool     `yaml:"single"` // one message an entity, for Home Assistant before 2024.11
+	Expire  Duration `yaml:"expire"` // 0: never
+}
+
+// Commands is who may do what over MQTT.
+type Commands struct {
+	Allow     []string `yaml:"allow"`
+	Rate      float64  `yaml:"rate"` // requests a second
+	Burst     int      `yaml:"burst"`
+	StateFile string   `yaml:"state_file"`
 }
 
 // TLS is for mqtts:// and wss://.
@@ -111,7 +141,11 @@ type Log struct {
 // Default is a configuration before its file is read.
 func Default() Config {
 	return Config{
-		MQTT:  MQTT{URL: "mqtt://127.0.0.1:1883", Formats: []string{mqtt.FormatJSON, mqtt.FormatMsgpack}},
+		MQTT: MQTT{
+			URL: "mqtt://127.0.0.1:1883", Formats: []string{mqtt.FormatJSON, mqtt.FormatMsgpack},
+			Discovery: Discovery{Enabled: true, Prefix: "homeassistant", Expire: Duration(10 * time.Minute)},
+			Commands:  Commands{Allow: commands.Names(), Rate: 1, Burst: 5},
+		},
 		Spool: Spool{MaxBytes: 256 << 20, Sync: "always"},
 		HTTP:  HTTP{Listen: "127.0.0.1:9410"},
 		Log:   Log{Level: "info", Format: "text"},
@@ -125,9 +159,13 @@ func DefaultCamera() Camera {
 		Window:    Duration(4 * time.Second),
 		Prompt:    "What is happening?",
 		MaxTokens: 64,
+		Mode:      ModeDescribe,
 		Publish:   Publish{Every: Duration(2 * time.Second)},
 	}
 }
+
+// MaxFrames bounds a window.
+const MaxFrames = 256
 
 // Frames is how many frames the window holds: window x fps, even, at least 2.
 func (c Camera) Frames() int {
@@ -197,7 +235,7 @@ func Load(path string) (*Config, error) {
 
 func (c *Config) rebase(dir string) {
 	paths := []*string{&c.Model.Text, &c.Model.MMProj, &c.Model.Cache, &c.MQTT.PasswordFile,
-		&c.MQTT.TLS.CAFile, &c.MQTT.TLS.CertFile, &c.MQTT.TLS.KeyFile, &c.Spool.Dir}
+		&c.MQTT.TLS.CAFile, &c.MQTT.TLS.CertFile, &c.MQTT.TLS.KeyFile, &c.Spool.Dir, &c.MQTT.Commands.StateFile}
 	for _, p := range paths {
 		if *p != "" && !filepath.IsAbs(*p) && !strings.HasPrefix(*p, credential) {
 			*p = filepath.Join(dir, *p)

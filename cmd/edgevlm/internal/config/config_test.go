@@ -72,7 +72,12 @@ cameras:
       happening?
     system: ""
     max_tokens: 7
-    publish: { every: 500ms }
+    mode: questions
+    questions:
+      - { name: person, text: Is there a person?, kind: yes_no }
+      - { name: weather, text: "What is the weather, sun or rain?", kind: choice, choices: [sun, rain] }
+      - { name: cars, text: How many cars are there?, kind: number, unit: cars }
+    publish: { every: 500ms, snapshot: true }
   - { name: door, source: "exec:rpicam-vid -t 0" }
 mqtt:
   url: mqtts://gate@broker:8883
@@ -82,7 +87,10 @@ mqtt:
   client_id: me
   tls: { ca_file: a, cert_file: c, key_file: k, server_name: s, insecure: true }
   formats: [json]
+  discovery: { enabled: false, prefix: ha/x, single: true, expire: 1m }
+  commands: { allow: [describe], rate: 0.5, burst: 2, state_file: s.json }
 spool: { dir: spool, max_bytes: 1.5MiB, max_age: 24h, sync: 5s }
+http: { listen: ":9410" }
 log: { level: warn, format: json }
 `))
 	if err != nil {
@@ -97,13 +105,22 @@ log: { level: warn, format: json }
 		Cameras: []Camera{{
 			Name: "yard", Source: "files:clips/yard", Loop: true, FPS: 2, Width: 640, Height: 480,
 			Window: Duration(90 * time.Second), Prompt: "What is\nhappening?", System: &empty, MaxTokens: 7,
-			Publish: Publish{Every: Duration(500 * time.Millisecond)},
+			Mode: ModeQuestions,
+			Questions: []Question{
+				{Name: "person", Text: "Is there a person?", Kind: "yes_no"},
+				{Name: "weather", Text: "What is the weather, sun or rain?", Kind: "choice", Choices: []string{"sun", "rain"}},
+				{Name: "cars", Text: "How many cars are there?", Kind: "number", Unit: "cars"},
+			},
+			Publish: Publish{Every: Duration(500 * time.Millisecond), Snapshot: true},
 		}, door},
 		MQTT: MQTT{
 			URL: "mqtts://gate@broker:8883", Fallback: []string{"mqtt://other"}, User: "gate", PasswordFile: "p", ClientID: "me",
 			TLS: TLS{CAFile: "a", CertFile: "c", KeyFile: "k", ServerName: "s", Insecure: true}, Formats: []string{"json"},
+			Discovery: Discovery{Prefix: "ha/x", Single: true, Expire: Duration(time.Minute)},
+			Commands:  Commands{Allow: []string{"describe"}, Rate: 0.5, Burst: 2, StateFile: "s.json"},
 		},
 		Spool: Spool{Dir: "spool", MaxBytes: 3 << 19, MaxAge: Duration(24 * time.Hour), Sync: "5s"},
+		HTTP:  HTTP{Listen: ":9410"},
 		Log:   Log{Level: "warn", Format: "json"},
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -149,6 +166,19 @@ func TestProblemsNameTheirLineAndWhatToDo(t *testing.T) {
 		{"listen without a port", cam + "http: { listen: localhost }\n", "line 5: `http.listen` is `localhost`; write an address and a port"},
 		{"listen on port 0", cam + "http: { listen: ':0' }\n", "line 5: `http.listen`"},
 		{"unknown model", cam + "model: { name: GPT 4 }\n", "line 5: `model.name` is `GPT 4`; that is no model's name: demo is embedded"},
+		{"question without a name", cam + "    questions: [{ text: a?, kind: yes_no }]\n", "line 5: `cameras[0].questions[0].name` is missing"},
+		{"question with a wildcard", cam + "    questions: [{ name: 'a/#', text: a?, kind: yes_no }]\n", "line 5: `cameras[0].questions[0].name` is wrong: name \"a/#\" holds '/'"},
+		{"same question twice", cam + "    questions:\n      - { name: a, text: a?, kind: number }\n      - { name: a, text: b?, kind: number }\n", "line 7: `cameras[0].questions[1].name` `a` is taken"},
+		{"kind", cam + "    questions: [{ name: a, text: a?, kind: essay }]\n", "line 5: `cameras[0].questions[0].kind` is `essay`; give yes_no, choice or number"},
+		{"no kind", cam + "    questions: [{ name: a, text: a? }]\n", "line 5: `cameras[0].questions[0].kind` is missing"},
+		{"one choice", cam + "    questions: [{ name: a, text: a?, kind: choice, choices: [b] }]\n", "line 5: `cameras[0].questions[0].choices` has 1 entries; give 2 to"},
+		{"equal choices", cam + "    questions: [{ name: a, text: a?, kind: choice, choices: [b, B] }]\n", "`B` is empty, has spaces around it, is longer than 64 bytes, or is there twice"},
+		{"mode", cam + "    mode: fast\n", "line 5: `cameras[0].mode` must be describe or questions"},
+		{"mode without questions", cam + "    mode: questions\n", "line 5: `cameras[0].mode` is questions, and there are none"},
+		{"command", cam + "mqtt: { commands: { allow: [reboot] } }\n", "line 5: `mqtt.commands.allow[0]` `reboot` is not known; known are describe, "},
+		{"prefix", cam + "mqtt: { discovery: { prefix: 'a/+' } }\n", "line 5: `mqtt.discovery.prefix` is wrong: name \"+\" holds"},
+		{"expiry", cam + "mqtt: { discovery: { expire: 1ms } }\n", "line 5: `mqtt.discovery.expire` must be at least 1s"},
+		{"camera of 300 characters", "device: gate\ncameras:\n  - name: " + strings.Repeat("a", 300) + "\n    source: files:x\n", "line 3: `cameras[0].name` is wrong: name \"aaaaaaaaaaaaaaaaaaaa\"... has 300 characters: at most 64"},
 		{"log level", cam + "log: { level: loud }\n", "line 5: `log.level` must be debug"},
 		{"syntax", "device: [gate\n", "not YAML: "},
 		{"tab", "device: gate\ncameras:\n\t- name: a\n", "line 3: not YAML: "},

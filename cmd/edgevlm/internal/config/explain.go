@@ -78,7 +78,7 @@ func reserved(path, key string) bool {
 	case strings.HasSuffix(path, ".publish"):
 		return key == "changes"
 	case strings.HasPrefix(path, "cameras["):
-		return slices.Contains([]string{"masks", "motion", "questions", "conditions"}, key)
+		return slices.Contains([]string{"masks", "motion", "conditions"}, key)
 	}
 	return false
 }

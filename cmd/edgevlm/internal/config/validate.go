@@ -12,6 +12,7 @@ import (
 
 	"github.com/edgevlm/edgevlm/models"
 	"github.com/edgevlm/edgevlm/mqtt"
+	"github.com/edgevlm/edgevlm/mqtt/commands"
 )
 
 // check adds a problem about a path unless one is known already.
@@ -91,6 +92,15 @@ func (m *MQTT) validate(d *decoder) {
 	d.check((m.TLS.CertFile == "") == (m.TLS.KeyFile == ""), "mqtt.tls.cert_file", "and `mqtt.tls.key_file` go together")
 	d.checkErr(mqtt.Config{URL: "mqtt://localhost", Formats: m.Formats}.Validate(), "mqtt.formats")
 	d.checkErr(mqtt.Config{URL: "mqtt://localhost", ClientID: m.ClientID}.Validate(), "mqtt.client_id")
+	for level := range strings.SplitSeq(m.Discovery.Prefix, "/") {
+		d.checkErr(mqtt.ValidateName(level), "mqtt.discovery.prefix")
+	}
+	d.check(m.Discovery.Expire == 0 || m.Discovery.Expire.Std() >= time.Second, "mqtt.discovery.expire", "must be at least 1s, or 0s for never")
+	for i, a := range m.Commands.Allow {
+		d.check(slices.Contains(commands.Names(), a), fmt.Sprintf("mqtt.commands.allow[%d]", i), "`%s` is not known; known are %s", a, strings.Join(commands.Names(), ", "))
+	}
+	d.check(m.Commands.Rate > 0 && m.Commands.Rate <= 1000, "mqtt.commands.rate", "must be more than 0 and at most 1000 a second")
+	d.check(m.Commands.Burst >= 1 && m.Commands.Burst <= 1000, "mqtt.commands.burst", "must be between 1 and 1000")
 }
 
 func (m *Model) validate(d *decoder) {
@@ -134,7 +144,10 @@ func (c *Camera) validate(d *decoder, at string) {
 	d.check(c.Height >= 0 && c.Height <= 8192, at+".height", "must be between 0 and 8192 pixels")
 	d.check((c.Width == 0) == (c.Height == 0), at+".width", "and `height` go together")
 	d.check(c.Window > 0 && c.Window.Std() <= 10*time.Minute, at+".window", "must be more than 0s and at most 10m")
-	d.check(!fpsOK || c.Frames() <= 256, at+".window", "at this fps is %d frames; at most 256", c.Frames())
+	d.check(!fpsOK || c.Frames() <= MaxFrames, at+".window", "at this fps is %d frames; at most %d", c.Frames(), MaxFrames)
+	d.check(c.Mode == ModeDescribe || c.Mode == ModeQuestions, at+".mode", "must be %s or %s", ModeDescribe, ModeQuestions)
+	d.check(c.Mode != ModeQuestions || len(c.Questions) > 0, at+".mode", "is questions, and there are none; add `questions`")
+	validateQuestions(d, c.Questions, at)
 	d.check(strings.TrimSpace(c.Prompt) != "", at+".prompt", "must not be empty")
 	d.check(len(c.Prompt) <= 16<<10, at+".prompt", "is longer than 16 KiB")
 	d.check(c.MaxTokens >= 1 && c.MaxTokens <= 4096, at+".max_tokens", "must be between 1 and 4096")
