@@ -28,7 +28,7 @@ func NewMatrixAs(t, from Type, data []byte, rows, cols int, r Runner) (*Matrix, 
 }
 
 // PackingVersion changes whenever repacked weights do: memory that Pack filled under another version is no use.
-const PackingVersion = 2
+const PackingVersion = 3
 
 // PackedBytes is the memory that weights of type t take once repacked, 0 for types that are used as they are and for
 // shapes that can't be.

@@ -22,7 +22,8 @@ func Int8Type() Type {
 }
 
 // A group of Int8 is 8 rows x 32 weights: 8 chunks of 8 rows x 4 signed bytes, then the rows' scales as float32, then for
-// each row -96*sum(q) as int32: activations are kept with 96 added, and this takes it off again.
+// each row -96*sum(q) as int32: activations are kept with 96 added, and this takes it off again. Sixteen groups (fewer at the
+// end of the matrix) lie block by block, so that the kernel reads memory in one go.
 //
 // The kernels add the products of weights 8j, 8j+1, 8j+4 and 8j+5 in 16 bits, and those of the other four. With activations
 // in [0, 192] the sum fits as long as the positive weights among the four add to at most 170, and the negative ones too.
@@ -42,8 +43,8 @@ const (
 	int8Depth  = 40 // blocks for which a chunk's weights and a panel's activations stay in L2
 )
 
-// packInt8 writes up to 8 rows of whole blocks as groups, into zeroed memory.
-func packInt8(dst []byte, rows [][]float32) error {
+// packInt8 writes up to 8 rows of whole blocks as groups that lie stride bytes apart, into zeroed memory.
+func packInt8(dst []byte, stride int, rows [][]float32) error {
 	for r, row := range rows {
 		for b := 0; b*blockLen < len(row); b++ {
 			x := row[b*blockLen:][:blockLen]
@@ -53,7 +54,7 @@ func packInt8(dst []byte, rows [][]float32) error {
 				}
 			}
 			q, d := roundInt8(x)
-			g := dst[b*groupInt8:][:groupInt8]
+			g := dst[b*stride:][:groupInt8]
 			sum := int32(0)
 			for i, v := range q {
 				g[i/4*chunkBytes+4*r+i%4] = byte(v)
@@ -113,10 +114,10 @@ func fitsInt8(q *[blockLen]int8) bool {
 	return true
 }
 
-// unpackInt8 decodes row r of the 8-row group with which groups begins.
-func unpackInt8(dst []float32, groups []byte, r int) {
+// unpackInt8 decodes row r of 8, whose groups lie stride bytes apart.
+func unpackInt8(dst []float32, groups []byte, stride, r int) {
 	for i := range dst {
-		g := groups[i/blockLen*groupInt8:]
+		g := groups[i/blockLen*stride:]
 		d := math.Float32frombits(binary.LittleEndian.Uint32(g[int8Scales+4*r:]))
 		k := i % blockLen
 		dst[i] = d * float32(int8(g[k/4*chunkBytes+4*r+k%4]))
@@ -152,8 +153,15 @@ func (a *activation) quantizeU8(x []float32) {
 	}
 }
 
-// int8Kernel multiplies the Int8 layout: groups of 8 rows, stride bytes apart in w, by nb blocks of a panel of n columns,
-// a [nb, n], adding to out [n, 8*groups] with rows ldo apart.
+// int8Groups is where group g begins in m.packed, and the bytes from one of its blocks to the next.
+func (m *Matrix) int8Group(g int) (at, stride int) {
+	first := g / int8Groups * int8Groups
+	stride = min(int8Groups, m.rowGroups()-first) * groupInt8
+	return first*m.nb*groupInt8 + (g-first)*groupInt8, stride
+}
+
+// int8Kernel multiplies the Int8 layout: groups of 8 rows, side by side in w, by nb blocks, stride bytes apart, of a panel of
+// n columns, a [nb, n], adding to out [n, 8*groups] with rows ldo apart.
 type int8Kernel = func(w []byte, stride, groups, nb int, a []activation, n int, out []float32, ldo int)
 
 func mulInt8Generic(w []byte, stride, groups, nb int, a []activation, n int, out []float32, ldo int) {
@@ -161,7 +169,7 @@ func mulInt8Generic(w []byte, stride, groups, nb int, a []activation, n int, out
 		for c := range n {
 			ab := &a[b*n+c]
 			for i := range groups * groupRows {
-				g := w[i/groupRows*stride+b*groupInt8:][:groupInt8]
+				g := w[b*stride+i/groupRows*groupInt8:][:groupInt8]
 				r := i % groupRows
 				s := int32(binary.LittleEndian.Uint32(g[int8Sums+4*r:]))
 				for k, q := range ab.q {
@@ -200,8 +208,12 @@ func (m *Matrix) mulInt8(out, x []float32, n int, r Runner) {
 		}
 	})
 	groups := m.rowGroups()
-	stride := nb * groupInt8
-	run(r, groups, share(groups, int8Groups, r), func(from, to int) {
+	size := int8Groups
+	for size > 1 && groups < 4*size*r.Threads() {
+		size /= 2 // divides int8Groups still: a chunk stays within groups that lie together
+	}
+	run(r, groups, size, func(from, to int) {
+		at, stride := m.int8Group(from)
 		full := min(to, m.rows/groupRows) // groups whose 8 rows all exist
 		for c := range n {
 			clear(out[c*m.rows:][from*groupRows : min(m.rows, to*groupRows)])
@@ -213,7 +225,7 @@ func (m *Matrix) mulInt8(out, x []float32, n int, r Runner) {
 				for b := k0; b < min(nb, k0+int8Depth); b += int8Blocks {
 					blocks := min(nb, k0+int8Depth, b+int8Blocks) - b
 					if full > from {
-						k.int8(m.packed[from*stride+b*groupInt8:], stride, full-from, blocks, a[b*w:], w, out[c*m.rows+from*groupRows:], m.rows)
+						k.int8(m.packed[at+b*stride:], stride, full-from, blocks, a[b*w:], w, out[c*m.rows+from*groupRows:], m.rows)
 					}
 					if full < to {
 						m.edgeInt8(k.int8, full, b, blocks, a[b*w:], w, out[c*m.rows+full*groupRows:])
@@ -231,8 +243,8 @@ func (m *Matrix) edgeInt8(kernel int8Kernel, g, b, blocks int, a []activation, n
 	for c := range n {
 		copy(edge[c*groupRows:][:live], out[c*m.rows:])
 	}
-	stride := m.nb * groupInt8
-	kernel(m.packed[g*stride+b*groupInt8:], stride, 1, blocks, a, n, edge[:], groupRows)
+	at, stride := m.int8Group(g)
+	kernel(m.packed[at+b*stride:], stride, 1, blocks, a, n, edge[:], groupRows)
 	for c := range n {
 		copy(out[c*m.rows:][:live], edge[c*groupRows:])
 	}
@@ -241,9 +253,10 @@ func (m *Matrix) edgeInt8(kernel int8Kernel, g, b, blocks int, a []activation, n
 // fillInt8 packs weights of another type.
 func (m *Matrix) fillInt8(from Type, data []byte, r Runner) error {
 	wide := m.nb * blockLen
-	size, in := m.nb*groupInt8, from.RowBytes(m.cols)
+	in := from.RowBytes(m.cols)
 	errs := make([]error, m.rowGroups())
 	r.Do(m.rowGroups(), func(g int) {
+		at, stride := m.int8Group(g)
 		live := min(groupRows, m.rows-g*groupRows)
 		weights := make([]float32, live*wide)
 		rows := make([][]float32, live)
@@ -251,7 +264,7 @@ func (m *Matrix) fillInt8(from Type, data []byte, r Runner) error {
 			rows[i] = weights[i*wide:][:wide]
 			dequantize(from, rows[i][:m.cols], data[(g*groupRows+i)*in:][:in])
 		}
-		errs[g] = packInt8(m.packed[g*size:][:size], rows)
+		errs[g] = packInt8(m.packed[at:], stride, rows)
 	})
 	runtime.KeepAlive(m)
 	for _, err := range errs {

@@ -30,8 +30,8 @@ func TestInt8KernelsEqualPortableOnesBitForBit(t *testing.T) {
 			for trial := range 40 {
 				groups, nb, n := 1+rng.IntN(5), 1+rng.IntN(4), 1+rng.IntN(5)
 				extreme, atStart := trial%4 == 3, trial%2 == 0
-				stride := nb * groupInt8
-				w := guarded[byte](t, groups*stride, atStart)
+				stride := groups * groupInt8
+				w := guarded[byte](t, nb*stride, atStart)
 				for g := range groups {
 					var rows [][]float32
 					for range groupRows {
@@ -43,7 +43,7 @@ func TestInt8KernelsEqualPortableOnesBitForBit(t *testing.T) {
 						}
 						rows = append(rows, row)
 					}
-					if err := packInt8(w[g*stride:][:stride], rows); err != nil {
+					if err := packInt8(w[g*groupInt8:], stride, rows); err != nil {
 						t.Fatal(err)
 					}
 				}

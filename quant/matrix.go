@@ -131,7 +131,8 @@ func (m *Matrix) Row(dst []float32, i int) {
 // unpack decodes row i, padding included.
 func (m *Matrix) unpack(dst []float32, i int) {
 	if m.layout == layoutInt8 {
-		unpackInt8(dst, m.groups(i/groupRows), i%groupRows)
+		at, stride := m.int8Group(i / groupRows)
+		unpackInt8(dst, m.packed[at:], stride, i%groupRows)
 		return
 	}
 	unpackRow(m.layout, dst, m.groups(i/groupRows), i%groupRows)

@@ -7,7 +7,7 @@ const int8Scales, int8Sums, groupInt8 = 256, 288, 320
 // operands: with the operands the other way round every product would need a load of its own, and vector loads are what
 // limits the kernels with broadcasts. Four products add up in 16 bits: see the layout.
 //
-// DI weights of a block, SI activations, DX out, R8 and R10 strides of weights and out in bytes, CX blocks, R9 columns and BX
+// DI weights of a block, SI activations, DX out, R8 the bytes of a block of weights, R10 those of a column of out, CX blocks, R9 columns and BX
 // groups left; Y8 the activations' scale, Y9 1 in every int16.
 func int8AVX2(a *asm) {
 	a.fn("mulInt8AVX2", "(w []byte, stride, groups, nb int, a []activation, n int, out []float32, ldo int)", 112)
@@ -33,22 +33,22 @@ func int8AVX2(a *asm) {
 	a.p("SUBQ $2, BX")
 	a.p("JLT  last")
 	a.label("pair")
-	int8Group(a, "(R11)", "(R13)")
-	int8Group(a, "(R11)(R8*1)", "32(R13)")
-	a.p("LEAQ (R11)(R8*2), R11")
+	int8Group(a, 0, "(R13)")
+	int8Group(a, groupInt8, "32(R13)")
+	a.p("ADDQ $%d, R11", 2*groupInt8)
 	a.p("ADDQ $64, R13")
 	a.p("SUBQ $2, BX")
 	a.p("JGE  pair")
 	a.label("last")
 	a.p("TESTQ $1, BX")
 	a.p("JZ   next")
-	int8Group(a, "(R11)", "(R13)")
+	int8Group(a, 0, "(R13)")
 	a.label("next")
 	a.p("ADDQ $%d, SI", actSize)
 	a.p("ADDQ R10, R12")
 	a.p("DECQ R9")
 	a.p("JNZ  column")
-	a.p("ADDQ $%d, DI", groupInt8)
+	a.p("ADDQ R8, DI")
 	a.p("DECQ CX")
 	a.p("JNZ  block")
 	a.p("VZEROUPPER")
@@ -56,8 +56,8 @@ func int8AVX2(a *asm) {
 }
 
 // int8Group adds one group of 8 rows times a column to out.
-func int8Group(a *asm, w, out string) {
-	product := func(k, y int) { a.p("VPMADDUBSW %d%s, Y%d, Y%d", 32*k, w, k, y) }
+func int8Group(a *asm, w int, out string) {
+	product := func(k, y int) { a.p("VPMADDUBSW %d(R11), Y%d, Y%d", w+32*k, k, y) }
 	sum := func(x, y int) {
 		a.p("VPADDW Y%d, Y%d, Y%d", y, x, x)
 		a.p("VPMADDWD Y9, Y%d, Y%d", x, x)
@@ -76,10 +76,10 @@ func int8Group(a *asm, w, out string) {
 	sum(14, 15)
 	a.p("VPADDD Y12, Y10, Y10")
 	a.p("VPADDD Y14, Y11, Y11")
-	a.p("VPADDD %d%s, Y10, Y10", int8Sums, w)
+	a.p("VPADDD %d(R11), Y10, Y10", w+int8Sums)
 	a.p("VPADDD Y11, Y10, Y10")
 	a.p("VCVTDQ2PS Y10, Y10")
-	a.p("VMULPS %d%s, Y8, Y11", int8Scales, w)
+	a.p("VMULPS %d(R11), Y8, Y11", w+int8Scales)
 	a.p("VFMADD213PS %s, Y11, Y10", out)
 	a.p("VMOVUPS Y10, %s", out)
 }
