@@ -37,6 +37,7 @@ type cli struct {
 	Bench       benchCmd       `cmd:"" help:"Time a model's stages on this machine."`
 	Init        initCmd        `cmd:"" help:"Look for cameras, a broker and a model, and write a configuration."`
 	Pull        pullCmd        `cmd:"" help:"Fetch a model, or list those that can be fetched."`
+	Spool       spoolCmd       `cmd:"" help:"List, export or give up the events that the broker does not have."`
 	CheckConfig checkConfigCmd `cmd:"" help:"Check a configuration."`
 	Hwtest      hwtestCmd      `cmd:"" help:"Check what this board can do, and say what to do about the rest."`
 	Version     versionCmd     `cmd:"" help:"Print the version."`

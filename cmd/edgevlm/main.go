@@ -17,6 +17,8 @@
 //	        find cameras, a broker and a model, and write a configuration
 //	edgevlm pull [NAME|URL [--sha256 H] [--to DIR] [--mirror URL|DIR]]
 //	        fetch a model; without a name, list those that can be fetched
+//	edgevlm spool ls|export|purge [--dir DIR] [--json] [--out FILE]
+//	        events that the broker does not have
 //	edgevlm hwtest [--json]                  what this board can do
 //	edgevlm version
 //
