@@ -20,9 +20,14 @@ type benchCmd struct {
 	CacheDir string `name:"cache" placeholder:"DIR" help:"Folder for repacked weights; else beside the model."`
 	NoCache  bool   `name:"no-cache" help:"Repack the weights in memory, without a cache file."`
 	JSON     bool   `name:"json" help:"Print JSON."`
+
+	streamFlags
 }
 
 func (c *benchCmd) Run(e *env) error {
+	if c.Stream {
+		return c.runStream(e)
+	}
 	sizes, err := parseSizes(c.Size)
 	if err != nil {
 		return err
