@@ -18,8 +18,11 @@ const (
 func (b *Board) supervise(ctx context.Context, part string, run func(ctx context.Context, healthy func()) error) {
 	wait := retryMin
 	for {
+		var good time.Time
 		err := run(ctx, func() {
-			wait = retryMin
+			if good.IsZero() {
+				good = time.Now()
+			}
 			if b.fault(part, "") {
 				b.log.Info("board: " + part + " works again")
 			}
@@ -29,6 +32,10 @@ func (b *Board) supervise(ctx context.Context, part string, run func(ctx context
 		}
 		if err == nil {
 			err = errors.New("ended")
+		}
+		// Only a part that worked for a while earns a quick new start: one that comes and goes must not fill the log.
+		if !good.IsZero() && time.Since(good) > wait {
+			wait = retryMin
 		}
 		err = fmt.Errorf("board: %s: %w", part, err)
 		final := errors.Is(err, ErrNoPin)

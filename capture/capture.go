@@ -81,7 +81,10 @@ type Spec struct {
 	//   http://, https://          a multipart MJPEG stream, or a JPEG that is fetched again and again
 	//   https+insecure://          the same without checking the certificate
 	//   rtsp://, rtsps://          through ffmpeg
-	//   exec:COMMAND ARGS          a program that writes JPEG after JPEG to its standard output (no shell; quotes work)
+	//   exec:COMMAND ARGS          a program that writes JPEG after JPEG to its standard output (no shell; quotes work):
+	//                              rpicam-vid -t 0 -n --codec mjpeg --width 640 --height 480 --framerate 10 -o -   (Raspberry Pi, CSI)
+	//                              gst-launch-1.0 -q nvarguscamerasrc ! video/x-raw(memory:NVMM),width=640,height=480,framerate=10/1
+	//                              ! nvjpegenc ! fdsink   (Jetson, CSI)
 	// User and password stand in the URL and are kept out of logs and errors.
 	Source string
 	// Loop starts files over at their end.
