@@ -30,10 +30,18 @@ func rounds(few, full int) int {
 }
 
 // life runs the daemon of the test binary until it is killed, and notes what it appended.
-func life(t *testing.T, dir, url string, d time.Duration, appended map[uint64]bool) {
+func life(t *testing.T, dir, url string, d time.Duration, appended map[uint64]bool, env ...string) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), "EDGEVLM_TEST_DAEMON="+dir, "EDGEVLM_TEST_URL="+url)
+	cmd.Env = append(cmd.Env, env...)
+	live(t, cmd, d, appended)
+}
+
+// live runs cmd, which says what it appends, and kills it d after its first word; d < 0: it ends by itself. It returns how
+// often it connected, if it says that.
+func live(t *testing.T, cmd *exec.Cmd, d time.Duration, appended map[uint64]bool) (connects int) {
+	t.Helper()
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -46,25 +54,30 @@ func life(t *testing.T, dir, url string, d time.Duration, appended map[uint64]bo
 	defer kill.Stop()
 	first := true
 	for lines := bufio.NewScanner(out); lines.Scan(); {
-		if first { // it works; kill -9 after d
+		if first && d >= 0 { // it works; kill -9 after d
 			first = false
 			kill.Reset(d)
 		}
 		word, rest, _ := strings.Cut(lines.Text(), " ")
 		seq, err := strconv.ParseUint(rest, 10, 64)
-		if word != "appended" || err != nil {
+		switch {
+		case err != nil || word != "appended" && word != "connects":
 			t.Fatal(lines.Text())
+		case word == "connects":
+			connects = int(seq)
+		default:
+			appended[seq] = true
 		}
-		appended[seq] = true
 	}
 	cmd.Wait()
+	return connects
 }
 
 // checkArrived wants every appended event at the subscriber, in order of first arrival, repeats only with the same id.
 func checkArrived(t *testing.T, events []mqtt.Event, appended map[uint64]bool) (repeats int) {
 	t.Helper()
 	ids := map[uint64]string{}
-	last := uint64(0)
+	last, lastID := uint64(0), ""
 	for _, e := range events {
 		if id, ok := ids[e.Seq]; ok {
 			repeats++
@@ -76,7 +89,10 @@ func checkArrived(t *testing.T, events []mqtt.Event, appended map[uint64]bool) (
 		if e.Seq <= last {
 			t.Fatalf("seq %d came for the first time after %d", e.Seq, last)
 		}
-		last = e.Seq
+		if e.ID <= lastID {
+			t.Fatalf("seq %d has the id %s, the one before %s: ids grow with seqs", e.Seq, e.ID, lastID)
+		}
+		last, lastID = e.Seq, e.ID
 		ids[e.Seq] = e.ID
 	}
 	lost := 0

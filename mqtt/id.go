@@ -21,6 +21,17 @@ func NewIDs() *IDs { return newIDs(rand.Reader) }
 
 func newIDs(r io.Reader) *IDs { return &IDs{entropy: ulid.Monotonic(r, 1)} }
 
+// after makes the ids to come greater than id, which another process made.
+func (g *IDs) after(id string) {
+	u, err := ulid.ParseStrict(id)
+	if err != nil {
+		return
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.last = max(g.last, min(u.Time()+1, ulid.MaxTime()))
+}
+
 // New is the next id, for an event made at t.
 func (g *IDs) New(t time.Time) (string, error) {
 	g.mu.Lock()

@@ -68,6 +68,9 @@ func NewPublisher(cfg Config, topics Topics, spool Spool, log *slog.Logger) (*Pu
 		wake: make(chan struct{}, 1)}
 	p.dial = (&pahoDialer{config: cfg, endpoints: endpoints, limit: maxInbound, refused: &p.refused}).dial
 	p.retained.set(topics.Availability(), []byte(Online), 0)
+	if l, ok := spool.(lastIDer); ok {
+		p.ids.after(l.lastID())
+	}
 	if n, ok := spool.(newestSource); ok {
 		for _, e := range n.Newest() {
 			p.describe(e)

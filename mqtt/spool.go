@@ -45,6 +45,9 @@ type beginner interface {
 // A spool that outlives the process implements newestSource: the newest event of each camera among those kept.
 type newestSource interface{ Newest() []Event }
 
+// lastIDer is one that knows the id of the newest event that it ever had, "" if it does not.
+type lastIDer interface{ lastID() string }
+
 // MemorySpool keeps events in memory, bounded by the bytes of their msgpack; the oldest are dropped first. Nothing in it
 // blocks.
 type MemorySpool struct {

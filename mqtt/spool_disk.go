@@ -81,6 +81,7 @@ type DiskSpool struct {
 	epoch      time.Time
 	epochStamp int64
 	newest     map[string]Event // at the time of opening
+	newestID   string           // likewise, of the last event, also if the broker has it
 
 	dropped  uint64
 	failure  error // why active is nil
@@ -117,6 +118,7 @@ var (
 	_ spoolStater  = (*DiskSpool)(nil)
 	_ newestSource = (*DiskSpool)(nil)
 	_ beginner     = (*DiskSpool)(nil)
+	_ lastIDer     = (*DiskSpool)(nil)
 )
 
 // OpenSpool opens or makes the spool in cfg.Dir. Damaged files are set aside and named in the log; a disk that can't be
@@ -366,4 +368,10 @@ func (s *DiskSpool) Newest() []Event {
 		out = append(out, e)
 	}
 	return out
+}
+
+func (s *DiskSpool) lastID() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.newestID
 }

@@ -68,9 +68,19 @@ func spoolWriter(dir string) {
 	}
 }
 
-// smallDaemon appends and publishes events from two cameras until it is killed, and says what was appended.
+// smallDaemon appends and publishes events from two cameras until it is killed, and says what was appended. The
+// environment may ask for EDGEVLM_TEST_EVENTS of each camera, one every EDGEVLM_TEST_PACE, after which it ends once the broker
+// has them all, and for a clock that steps (EDGEVLM_TEST_CLOCK).
 func smallDaemon(dir, url string) {
-	s, err := OpenSpool(SpoolConfig{Dir: dir})
+	cfg := SpoolConfig{Dir: dir}
+	clock := time.Now
+	if os.Getenv("EDGEVLM_TEST_CLOCK") != "" {
+		clock = steppingClock()
+		// Go's own clock does not step while a process runs, but a restart sees another time.
+		offset := clock().Sub(time.Now())
+		cfg.now = func() time.Time { return time.Now().Add(offset) }
+	}
+	s, err := OpenSpool(cfg)
 	if err != nil {
 		fmt.Println("error", err)
 		return
@@ -81,20 +91,57 @@ func smallDaemon(dir, url string) {
 		fmt.Println("error", err)
 		return
 	}
+	most, err := strconv.Atoi(os.Getenv("EDGEVLM_TEST_EVENTS"))
+	if err != nil {
+		most = -1
+	}
+	pace, err := time.ParseDuration(os.Getenv("EDGEVLM_TEST_PACE"))
+	if err != nil {
+		pace = 4 * time.Millisecond
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var cameras sync.WaitGroup
 	for range 2 {
-		go func() {
-			for {
+		cameras.Go(func() {
+			for n := 0; n != most; n++ {
 				e := sampleEvent()
 				e.ID = ""
-				if e, err = p.Event(e); err != nil {
+				e.CapturedAt.Last = clock()
+				if e, err := p.Event(e); err != nil {
 					fmt.Println("error", err)
+				} else {
+					fmt.Println("appended", e.Seq)
 				}
-				fmt.Println("appended", e.Seq)
-				time.Sleep(time.Duration(rand.IntN(4)) * time.Millisecond)
+				time.Sleep(rand.N(pace))
 			}
-		}()
+		})
 	}
-	p.Run(context.Background())
+	go func() {
+		cameras.Wait()
+		for s.Len() > 0 {
+			time.Sleep(10 * time.Millisecond)
+		}
+		fmt.Println("connects", p.Status().Connects)
+		cancel()
+	}()
+	p.Run(ctx)
+	s.Close()
+}
+
+// steppingClock is a clock that is set every now and then, years back or forth, as on a board without a battery.
+func steppingClock() func() time.Time {
+	var mu sync.Mutex
+	var offset time.Duration
+	next := 0
+	return func() time.Time {
+		mu.Lock()
+		defer mu.Unlock()
+		if next--; next < 0 {
+			next = rand.IntN(100)
+			offset = time.Duration(rand.Int64N(20*365*24)-10*365*24) * time.Hour
+		}
+		return time.Now().Add(offset)
+	}
 }
 
 func TestNoAppendedEventIsLostToKill(t *testing.T) {

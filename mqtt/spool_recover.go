@@ -227,9 +227,12 @@ func (s *DiskSpool) readNewest() {
 			}
 			off += r.size()
 			var e Event
-			if r.seq > s.acked {
+			if r.seq > s.acked || off >= seg.end {
 				if _, err := e.UnmarshalMsg(r.payload); err == nil {
-					s.newest[e.Camera] = e
+					s.newestID = e.ID
+					if r.seq > s.acked {
+						s.newest[e.Camera] = e
+					}
 				}
 			}
 		}
