@@ -35,6 +35,7 @@ type cli struct {
 	Inspect     inspectCmd     `cmd:"" help:"Show what a GGUF file holds."`
 	Quantize    quantizeCmd    `cmd:"" help:"Make a model smaller: F16 weights to 4 or 8 bits."`
 	Bench       benchCmd       `cmd:"" help:"Time a model's stages on this machine."`
+	Replay      replayCmd      `cmd:"" help:"Play a recording through the model and write a page about it."`
 	Init        initCmd        `cmd:"" help:"Look for cameras, a broker and a model, and write a configuration."`
 	Pull        pullCmd        `cmd:"" help:"Fetch a model, or list those that can be fetched."`
 	Spool       spoolCmd       `cmd:"" help:"List, export or give up the events that the broker does not have."`
