@@ -117,30 +117,46 @@ func rgbFromYCbCr(pix []byte, m *image.YCbCr) {
 		c := m.COffset(m.Rect.Min.X, m.Rect.Min.Y+y)
 		cb, cr := m.Cb[c:], m.Cr[c:]
 		out := pix[3*w*y : 3*w*(y+1)]
-		// The chroma terms are worked out once for the pixels that share them: with 4:2:0 that is a third of the time.
-		for x := 0; x < w; {
-			c := x >> shift
-			u, v := int32(cb[c])-128, int32(cr[c])-128
-			r, g, b := 91881*v, -22554*u-46802*v, 116130*u
-			for end := min((c+1)<<shift, w); x < end; x++ {
-				yy := int32(ys[x]) * 0x10101
-				o := out[3*x : 3*x+3 : 3*x+3]
-				o[0], o[1], o[2] = clamp16(yy+r), clamp16(yy+g), clamp16(yy+b)
+		// The chroma terms are worked out once for the pixels that share them.
+		if shift == 1 {
+			// 4:2:0 and 4:2:2, which cameras send: two pixels at a time, without a branch or a bounds check.
+			n := w / 2
+			for c, u := range cb[:n] {
+				r, g, b := chroma(u, cr[c])
+				y0, y1 := int32(ys[2*c])*0x10101, int32(ys[2*c+1])*0x10101
+				o := out[6*c : 6*c+6 : 6*c+6]
+				o[0], o[1], o[2] = clamped[(y0+r)>>16&1023], clamped[(y0+g)>>16&1023], clamped[(y0+b)>>16&1023]
+				o[3], o[4], o[5] = clamped[(y1+r)>>16&1023], clamped[(y1+g)>>16&1023], clamped[(y1+b)>>16&1023]
 			}
+			if w%2 == 0 {
+				continue
+			}
+			ys, cb, cr, out = ys[2*n:], cb[n:], cr[n:], out[6*n:]
+		}
+		for x := range len(out) / 3 {
+			r, g, b := chroma(cb[x>>shift], cr[x>>shift])
+			yy := int32(ys[x]) * 0x10101
+			o := out[3*x : 3*x+3 : 3*x+3]
+			o[0], o[1], o[2] = clamped[(yy+r)>>16&1023], clamped[(yy+g)>>16&1023], clamped[(yy+b)>>16&1023]
 		}
 	}
 }
 
-// clamp16 takes a colour in 8.16 fixed point to 0-255.
-func clamp16(v int32) uint8 {
-	if uint32(v)&0xff000000 == 0 {
-		return uint8(v >> 16)
-	}
-	if v < 0 {
-		return 0
-	}
-	return 255
+// chroma is what Cb and Cr add to red, green and blue, in 16.16 fixed point.
+func chroma(cb, cr uint8) (r, g, b int32) {
+	u, v := int32(cb)-128, int32(cr)-128
+	return 91881 * v, -22554*u - 46802*v, 116130 * u
 }
+
+// clamped takes a sum modulo 1024 to 0-255: sums lie between -180 and 435, so those from 512 on are negative.
+var clamped = func() (t [1024]uint8) {
+	for i := range t {
+		if i < 512 {
+			t[i] = uint8(min(i, 255))
+		}
+	}
+	return t
+}()
 
 func yuyvStride(w int) int { return (w + 1) / 2 * 4 }
 
