@@ -295,7 +295,7 @@ func TestWhatIsValidAndPlainIsAccepted(t *testing.T) {
 			rt.Fatal(err)
 		}
 		candidate := rapid.SampledFrom([]string{`""`, `"a"`, `"ab"`, "1", "12", "-3", "1.5", "true", "null", "[]", "[1]", `["a","a"]`, "{}", `{"a":1}`, `{"v":1}`,
-			`{"v":11,"kids":[]}`, `[{"v":1}]`, "[true,null]", `{"a":"","ab":true}`, "100", "-250", "0.25", `[[],[]]`}).Draw(rt, "candidate")
+			`{"kids":[],"v":11}`, `[{"v":1}]`, "[true,null]", `{"a":"","ab":true}`, "100", "-250", "0.25", `[[],[]]`}).Draw(rt, "candidate")
 		end, ok := s.Start().Advance([]byte(candidate))
 		got, want := ok && end.Complete(), oracle(t, doc)(candidate) == nil
 		tried++

@@ -1,6 +1,7 @@
 package schema
 
 import (
+	"bytes"
 	"math/bits"
 	"slices"
 	"unicode/utf8"
@@ -12,7 +13,7 @@ type Vocabulary struct {
 	all     tokenTrie
 	odd     tokenTrie // tokens that may do more in a string than go on with it
 	plain   []plain   // the others, by length
-	longest int       // characters of a plain token
+	longest int       // bytes of a token: no token has more characters
 }
 
 // plain is the tokens of whole characters that mean nothing in JSON, up to a length.
@@ -66,10 +67,13 @@ func NewVocabulary(pieces [][]byte) *Vocabulary {
 	v := &Vocabulary{size: len(pieces)}
 	var all, odd []int32
 	byLength := map[int][]int32{}
+	seen := make(map[string]bool, len(pieces))
 	for id, p := range pieces {
-		if len(p) == 0 || len(p) > maxTokenBytes {
+		if len(p) == 0 || len(p) > maxTokenBytes || seen[string(p)] {
 			continue
 		}
+		seen[string(p)] = true
+		v.longest = max(v.longest, len(p))
 		all = append(all, int32(id))
 		if isPlain(p) {
 			n := utf8.RuneCount(p)
@@ -90,7 +94,6 @@ func NewVocabulary(pieces [][]byte) *Vocabulary {
 			sum.Add(id)
 		}
 		v.plain = append(v.plain, plain{n, slices.Clone(sum)})
-		v.longest = n
 	}
 	return v
 }
@@ -103,20 +106,12 @@ func isPlain(p []byte) bool {
 func (v *Vocabulary) NewSet() Set { return make(Set, (v.size+63)/64) }
 
 func newTokenTrie(pieces [][]byte, ids []int32) tokenTrie {
-	slices.SortFunc(ids, func(a, b int32) int {
-		if c := slices.Compare(pieces[a], pieces[b]); c != 0 {
-			return c
-		}
-		return int(a - b)
-	})
+	slices.SortFunc(ids, func(a, b int32) int { return bytes.Compare(pieces[a], pieces[b]) })
 	var t tokenTrie
 	var open []int32 // nodes from the root to the last one
 	var last []byte
-	for i, id := range ids {
+	for _, id := range ids {
 		p := pieces[id]
-		if i > 0 && slices.Equal(p, last) {
-			continue
-		}
 		same := 0
 		for same < len(p) && same < len(last) && p[same] == last[same] {
 			same++
@@ -142,6 +137,9 @@ func newTokenTrie(pieces [][]byte, ids []int32) tokenTrie {
 type Walker struct {
 	v     *Vocabulary
 	stack [][]thread // by depth in the tree
+	// The set of the last string: as long as its length does not matter it stays the same, and a string's steps are many.
+	last    thread
+	lastSet Set
 }
 
 // NewWalker returns one for the vocabulary.
@@ -149,11 +147,39 @@ func (v *Vocabulary) NewWalker() *Walker { return &Walker{v: v} }
 
 // Allowed makes set, from NewSet, the tokens after which a document can still go on from s.
 func (w *Walker) Allowed(s State, set Set) {
+	at, lasting := w.v.lasting(s)
+	if lasting && w.lastSet != nil && at == w.last {
+		copy(set, w.lastSet)
+		return
+	}
+	w.find(s, set)
+	if lasting {
+		w.last, w.lastSet = at, append(w.lastSet[:0], set...)
+	}
+}
+
+// lasting says whether s is within a string that any token leaves within its bounds, and what is the same all along it.
+func (v *Vocabulary) lasting(s State) (at thread, ok bool) {
+	if len(s.threads) != 1 {
+		return at, false
+	}
+	at = s.threads[0]
+	ok = at.inText() && at.count >= at.n.minLen && (at.n.maxLen < 0 || at.n.maxLen-at.count >= v.longest)
+	at.count = 0
+	return at, ok
+}
+
+// inText says whether t is between two characters of a string.
+func (t *thread) inText() bool {
+	return t.n != nil && t.n.kind == text && t.phase == inside && t.more == 0
+}
+
+func (w *Walker) find(s State, set Set) {
 	clear(set)
 	// Within a string most tokens are allowed and lead to the same place; only the others need a walk.
 	var strings, others []thread
 	for _, t := range s.threads {
-		if t.n != nil && t.n.kind == text && t.phase == inside && t.more == 0 {
+		if t.inText() {
 			strings = append(strings, t)
 		} else {
 			others = append(others, t)

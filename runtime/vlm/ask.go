@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/edgevlm/edgevlm/npu"
+	"github.com/edgevlm/edgevlm/runtime/schema"
 )
 
 // Kind is what sort of answer a question has.
@@ -33,6 +34,8 @@ type Question struct {
 	Kind      Kind     // "": text
 	Choices   []string // of KindChoice, at least two
 	MaxTokens int      // of KindText; 0: 64
+	// Schema, of KindText, makes the answer a JSON document that it allows, complete within MaxTokens.
+	Schema *schema.Schema
 }
 
 // Answer is what the model says to a Question.
@@ -80,6 +83,8 @@ func (q *Question) check() error {
 		return errors.New("its text is not UTF-8")
 	case q.MaxTokens < 0:
 		return fmt.Errorf("at most %d tokens can't be: give 0 or more", q.MaxTokens)
+	case q.kind() != KindText && q.Schema != nil:
+		return fmt.Errorf("a schema is for kind text, not %.20q", q.Kind)
 	case q.Kind != KindChoice && len(q.Choices) > 0:
 		return fmt.Errorf("choices are for kind choice, not %.20q", q.kind())
 	}
@@ -146,7 +151,14 @@ func (e *Engine) scorer(q *Question, room int) (scorer, error) {
 	if most == 0 {
 		most = DefaultAnswerTokens
 	}
-	return &textScorer{e: e, most: min(most, room), text: newAnswer(e.tok, nil)}, nil
+	t := &textScorer{e: e, most: min(most, room), text: newAnswer(e.tok, nil), draw: newSampler(Sampling{})}
+	if q.Schema != nil {
+		var err error
+		if t.limits, err = e.newConstraint(q.Schema, t.most); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
 }
 
 // Look starts a sequence with pictures and clips in it, ready for Ask, and says how long that took. system is as in

@@ -6,6 +6,8 @@ import "math"
 type textScorer struct {
 	e       *Engine
 	most    int // tokens
+	draw    *sampler
+	limits  *constraint // nil: none
 	text    *answer
 	tokens  []int32
 	sumLogP float64
@@ -17,28 +19,47 @@ func (t *textScorer) step(logits [][]float32) ([]need, error) {
 		t.reason = FinishLength
 		return nil, nil
 	}
-	id := argmax(logits[0])
-	p, err := newDistribution(logits[0])
-	if err != nil {
+	id, err := t.next(logits[0])
+	if err != nil || t.reason != "" {
 		return nil, err
 	}
 	t.tokens = append(t.tokens, id)
-	t.sumLogP += math.Log(p.of(id))
 	t.text.push(id)
 	switch {
-	case t.e.tok.IsEOG(id):
+	case t.e.tok.IsEOG(id), t.limits != nil && t.limits.state.Final():
 		t.reason = FinishStop
 	case len(t.tokens) >= t.most:
-		t.reason = FinishLength
+		if t.reason = FinishLength; t.limits != nil && t.limits.state.Complete() {
+			t.reason = FinishStop
+		}
 	default:
 		return []need{{tokens: t.tokens[len(t.tokens)-1:], keep: true}}, nil
 	}
 	return nil, nil
 }
 
+// next chooses a token and counts its probability, or sets the reason why none comes.
+func (t *textScorer) next(logits []float32) (id int32, err error) {
+	done := false
+	if t.limits == nil {
+		id, err = t.draw.next(logits)
+	} else {
+		id, done, err = t.limits.next(logits, t.draw, t.most-len(t.tokens))
+	}
+	if done {
+		t.reason = FinishStop
+	}
+	if err != nil || done {
+		return id, err
+	}
+	p, err := newDistribution(logits)
+	t.sumLogP += math.Log(p.of(id))
+	return id, err
+}
+
 func (t *textScorer) answer() Answer {
 	return Answer{
-		Value: t.text.finish(), Probability: math.Exp(t.sumLogP / float64(len(t.tokens))), Allowed: 1,
+		Value: t.text.finish(), Probability: math.Exp(t.sumLogP / max(float64(len(t.tokens)), 1)), Allowed: 1,
 		Tokens: t.tokens, Boxes: ParseBoxes(t.e.tok.Decode(t.tokens)), FinishReason: t.reason,
 	}
 }

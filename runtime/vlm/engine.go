@@ -8,6 +8,7 @@ import (
 	"github.com/edgevlm/edgevlm/runtime/compute"
 	"github.com/edgevlm/edgevlm/runtime/gguf"
 	"github.com/edgevlm/edgevlm/runtime/imageproc"
+	"github.com/edgevlm/edgevlm/runtime/schema"
 	"github.com/edgevlm/edgevlm/runtime/token"
 	"github.com/edgevlm/edgevlm/runtime/weights"
 )
@@ -28,7 +29,8 @@ type Engine struct {
 	hidden int
 	// answerTemperature is Options.AnswerTemperature, 1 where that is 0.
 	answerTemperature float64
-	numbers           func() *numbers // built when first needed
+	numbers           func() *numbers // built when first needed, as is the next
+	schemaVocabulary  func() *schema.Vocabulary
 	vocab             int
 	log               *slog.Logger
 	notify            func(stage string, done, total int64)

@@ -69,10 +69,14 @@ func (e *Engine) Generate(ctx context.Context, r Request, emit func(piece string
 		return Result{}, err
 	}
 	defer func() { _ = s.run.Close() }()
+	limits, err := s.constraint(r.Schema, r.MaxTokens, len(res.PromptTokens)) // before the work, which would be for nothing
+	if err != nil {
+		return Result{}, err
+	}
 	if err := s.prefill(ctx, parts, &clock, &res.Timings); err != nil {
 		return Result{}, err
 	}
-	if err := s.generate(ctx, r.MaxTokens, r.Sampling, emit, &res); err != nil {
+	if err := s.generate(ctx, r.MaxTokens, r.Sampling, limits, emit, &res); err != nil {
 		return Result{}, err
 	}
 	clock.lap(&res.Timings.Decode)

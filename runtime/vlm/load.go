@@ -17,6 +17,7 @@ import (
 	"github.com/edgevlm/edgevlm/runtime/gguf"
 	"github.com/edgevlm/edgevlm/runtime/imageproc"
 	"github.com/edgevlm/edgevlm/runtime/qwen2vl"
+	"github.com/edgevlm/edgevlm/runtime/schema"
 	"github.com/edgevlm/edgevlm/runtime/token"
 	"github.com/edgevlm/edgevlm/runtime/weights"
 )
@@ -165,6 +166,7 @@ func (e *Engine) loadText(text *source, w qwen2vl.Weights, o Options) (*qwen2vl.
 	}
 	e.marks = findMarks(e.tok)
 	e.numbers = sync.OnceValue(func() *numbers { return newNumbers(e.tok) })
+	e.schemaVocabulary = sync.OnceValue(func() *schema.Vocabulary { return newSchemaVocabulary(e.tok) })
 	e.hidden, e.vocab = c.Hidden, c.VocabSize
 	e.info = Info{Name: c.Name, Arch: c.Arch, Quant: quantOf(text.file), ContextLength: c.ContextLength}
 	if e.info.Name == "" {

@@ -131,7 +131,7 @@ func (s *Sequence) Rewind(ctx context.Context, m Mark) error {
 // Generate continues the text after Prefill, or after an earlier Generate. See Request for the options, Result for
 // what comes back; of that, Text, Tokens, Boxes and FinishReason are set. The last token is not appended.
 func (s *Sequence) Generate(ctx context.Context, maxTokens int, how Sampling, emit func(piece string)) (r Result, err error) {
-	err = s.locked(ctx, func() error { return s.generate(ctx, maxTokens, how, emit, &r) })
+	err = s.locked(ctx, func() error { return s.generate(ctx, maxTokens, how, nil, emit, &r) })
 	return r, err
 }
 
@@ -188,8 +188,8 @@ func (s *Sequence) appendAt(ctx context.Context, c npu.Chunk, next int32, logits
 
 var errNoLogits = errors.New("vlm: generate: the sequence has no logits: end it with Prefill")
 
-// generate draws tokens into r.
-func (s *Sequence) generate(ctx context.Context, maxTokens int, how Sampling, emit func(string), r *Result) error {
+// generate draws tokens into r; limits may be nil.
+func (s *Sequence) generate(ctx context.Context, maxTokens int, how Sampling, limits *constraint, emit func(string), r *Result) error {
 	if s.logits == nil {
 		return errNoLogits
 	}
@@ -202,15 +202,19 @@ func (s *Sequence) generate(ctx context.Context, maxTokens int, how Sampling, em
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		id, err := draw.next(s.logits)
+		id, done, err := s.draw(draw, limits, maxTokens-len(r.Tokens))
 		if err != nil {
 			return err
+		}
+		if done {
+			r.FinishReason = FinishStop
+			break
 		}
 		r.Tokens = append(r.Tokens, id)
 		text.push(id)
 		s.e.progress("decode", len(r.Tokens), maxTokens)
 		switch {
-		case s.e.tok.IsEOG(id):
+		case s.e.tok.IsEOG(id), limits != nil && limits.state.Final():
 			r.FinishReason = FinishStop
 		case len(r.Tokens) >= maxTokens, s.run.Len() >= s.e.info.ContextLength:
 			r.FinishReason = FinishLength
@@ -221,7 +225,19 @@ func (s *Sequence) generate(ctx context.Context, maxTokens int, how Sampling, em
 			}
 		}
 	}
+	if limits != nil && limits.state.Complete() {
+		r.FinishReason = FinishStop
+	}
 	r.Text = text.finish()
 	r.Boxes = ParseBoxes(s.e.tok.Decode(r.Tokens))
 	return nil
+}
+
+// draw chooses the next of at most left tokens; done says that there is none.
+func (s *Sequence) draw(d *sampler, limits *constraint, left int) (id int32, done bool, err error) {
+	if limits != nil {
+		return limits.next(s.logits, d, min(left, s.e.info.ContextLength-s.run.Len()+1))
+	}
+	id, err = d.next(s.logits)
+	return id, false, err
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/edgevlm/edgevlm/npu"
 	"github.com/edgevlm/edgevlm/runtime/imageproc"
+	"github.com/edgevlm/edgevlm/runtime/schema"
 )
 
 // Options are for opening an Engine. The zero value is fine.
@@ -73,6 +74,8 @@ type Request struct {
 	Raw       bool
 	MaxTokens int // 0: 256
 	Sampling  Sampling
+	// Schema, if set, makes the answer a JSON document that it allows, complete within MaxTokens.
+	Schema *schema.Schema
 }
 
 // Box is an object that the model pointed at, in fractions of the picture, origin at the top left.
