@@ -79,16 +79,16 @@ func chunkKNEON(a *asm, f kformat, k, v, lo, hi, h0, h1, t int) {
 	highKNEON(a, f, k+4, h1, hi, t)
 }
 
-// subLoopKNEON runs body for the 8 sub-blocks; activations are step bytes apart.
+// subLoopKNEON runs body for the 8 sub-blocks; activations are step bytes apart, 0 if body moves R1 and R7 itself.
 func subLoopKNEON(a *asm, f kformat, label string, step int, body func()) {
 	a.p("ADD $%d, R0, R7", f.chunks)
 	a.p("ADD $%d, R0, R8", f.scales)
 	a.p("MOVD $8, R9")
 	a.label(label)
 	body()
-	a.p("ADD $%d, R7", f.stride)
 	a.p("ADD $%d, R8", f.scaleBytes())
 	if step > 0 {
+		a.p("ADD $%d, R7", f.stride)
 		a.p("ADD $%d, R1", step)
 	}
 	a.p("SUB $1, R9")
@@ -126,6 +126,9 @@ func gemvKNEON(a *asm, f kformat, dot bool) {
 		} else {
 			sumsKNEON(a, f)
 		}
+		if f.stride > 128 { // the chunks are read
+			a.p("ADD $%d, R7", f.stride-128)
+		}
 		scaleSumsK(a, f)
 	})
 	for i := range 2 {
@@ -146,18 +149,19 @@ func gemvKNEON(a *asm, f kformat, dot bool) {
 	a.p("RET")
 }
 
-// highRegs loads the high bits of rows 4i..4i+3: returns the registers for chunks 0-3 and 4-7.
-func highRegs(a *asm, f kformat, i int) (h0, h1 int) {
+// highRegs loads the high bits to V20-V23. It returns the registers of rows
+// 4i-4i+3: for chunks 0-3 and for chunks 4-7.
+func highRegs(a *asm, f kformat) func(i int) (h0, h1 int) {
 	switch f.high {
 	case 1:
-		a.p("FMOVQ %d(R7), F20", 128+16*i)
-		return 20, 20
+		a.p("FLDPQ 128(R7), (F20, F21)")
+		return func(i int) (int, int) { return 20 + i, 20 + i }
 	case 2:
-		a.p("FMOVQ %d(R7), F20", 128+16*i)
-		a.p("FMOVQ %d(R7), F21", 160+16*i)
-		return 20, 21
+		a.p("FLDPQ 128(R7), (F20, F21)")
+		a.p("FLDPQ 160(R7), (F22, F23)")
+		return func(i int) (int, int) { return 20 + i, 22 + i }
 	}
-	return 0, 0
+	return func(int) (int, int) { return 0, 0 }
 }
 
 // secondHalf is where the sums of the second half begin: beside the first's, or the same.
@@ -184,13 +188,15 @@ func sumsKDOT(a *asm, f kformat) {
 		a.zero(17)
 	}
 	hi := f.secondHalf(16, 18)
-	for i := range 2 { // rows 4i..4i+3
-		h0, h1 := highRegs(a, f, i)
-		for k := range 4 {
-			a.p("FMOVQ %d(R7), F%d", 32*k+16*i, 2*k)
-			chunkKNEON(a, f, k, 2*k, 2*k, 2*k+1, h0, h1, 22)
-			a.sdotLane(16+i, 2*k, 26, k)
-			a.sdotLane(hi+i, 2*k+1, 27, k)
+	high := highRegs(a, f)
+	a.p("VLD1.P 64(R7), [V0.B16, V1.B16, V2.B16, V3.B16]")
+	a.p("VLD1.P 64(R7), [V4.B16, V5.B16, V6.B16, V7.B16]")
+	for k := range 4 {
+		for i := range 2 { // rows 4i..4i+3
+			h0, h1 := high(i)
+			chunkKNEON(a, f, k, 2*k+i, 2*k+i, 8+i, h0, h1, 11)
+			a.sdotLane(16+i, 2*k+i, 26, k)
+			a.sdotLane(hi+i, 8+i, 27, k)
 		}
 	}
 }
@@ -199,14 +205,18 @@ func sumsKDOT(a *asm, f kformat) {
 // the second half in V8-V11 for Q6_K.
 func sumsKNEON(a *asm, f kformat) {
 	hi := f.secondHalf(4, 8)
-	for i := range 2 {
-		h0, h1 := highRegs(a, f, i)
-		for k := range 4 {
-			a.p("FMOVQ %d(R7), F0", 32*k+16*i)
-			chunkKNEON(a, f, k, 0, 0, 1, h0, h1, 22)
-			a.p("VDUP V26.S[%d], V2.S4", k)
-			a.p("VDUP V27.S[%d], V3.S4", k)
-			a.mulAdd(k == 0, 4+2*i, 0, 2)
+	high := highRegs(a, f)
+	for k := range 4 {
+		if k%2 == 0 {
+			a.p("VLD1.P 64(R7), [V16.B16, V17.B16, V18.B16, V19.B16]")
+		}
+		a.p("VDUP V26.S[%d], V2.S4", k)
+		a.p("VDUP V27.S[%d], V3.S4", k)
+		for i := range 2 {
+			h0, h1 := high(i)
+			v := 16 + 2*(k%2) + i
+			chunkKNEON(a, f, k, v, v, 1, h0, h1, 0)
+			a.mulAdd(k == 0, 4+2*i, v, 2)
 			a.mulAdd(k == 0 && hi == 8, hi+2*i, 1, 3)
 		}
 	}
