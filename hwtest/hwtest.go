@@ -7,6 +7,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/edgevlm/edgevlm/board"
+	"github.com/edgevlm/edgevlm/capture"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
 )
 
@@ -20,6 +22,8 @@ const (
 	Warn    Status = "warn"
 	Fail    Status = "fail"
 	Missing Status = "missing"
+	// Skip is a check that could not or need not be made; Detail says why.
+	Skip Status = "skip"
 )
 
 // Check is one line of the report.
@@ -39,14 +43,17 @@ type Camera struct {
 
 // Options say what to check beside the board itself.
 type Options struct {
-	// Cameras that must give a frame. Empty: those that are plugged in are
-	// listed.
+	// Cameras that must give a frame. Empty: those that are plugged in.
 	Cameras []Camera
-	// OpenModel opens the model that must describe a picture; nil: no check.
+	// Dir is where the queue lies: its disk is measured. "" is memory.
+	Dir string
+	// Board are the pins and the power monitor that must be there.
+	Board board.Config
+	// OpenModel opens the model that must describe a picture; nil: skipped.
 	OpenModel func(ctx context.Context) (*vlm.Engine, error)
 	// ModelBytes is the size of the model's files; 0: the embedded one.
 	ModelBytes int64
-	// Broker names the broker and Connect reaches it; Connect nil: no check.
+	// Broker names the broker and Connect reaches it; Connect nil: skipped.
 	Broker  string
 	Connect func(ctx context.Context) error
 	// Root stands before /proc and /sys: tests put fixtures there.
@@ -72,24 +79,47 @@ func Run(ctx context.Context, o Options, each func(Check)) []Check {
 	add(func(context.Context) Check { return checkCPU(o.Root) }, short)
 	add(func(context.Context) Check { return checkKernels() }, short)
 	add(func(context.Context) Check { return checkMemory(o.Root, o.ModelBytes) }, short)
-	if len(o.Cameras) == 0 {
-		add(func(context.Context) Check { return checkDevices() }, short)
+	add(func(context.Context) Check { return checkDisk(o.Dir) }, time.Minute)
+	add(func(context.Context) Check { return checkTemperature(o.Root) }, short)
+	devices, err := capture.Devices()
+	add(func(context.Context) Check { return checkDevices(devices, err, len(o.Cameras) > 0) }, short)
+	cameras := o.Cameras
+	if len(cameras) == 0 {
+		cameras = pluggedIn(devices)
 	}
-	for _, cam := range o.Cameras {
+	for _, cam := range cameras {
 		add(func(ctx context.Context) Check { return checkCamera(ctx, cam) }, 20*time.Second)
 	}
+	if len(cameras) == 0 {
+		add(func(context.Context) Check {
+			return skipped("frame", "there is no camera to take one from", "give --config with a camera in it")
+		}, short)
+	}
+	add(func(context.Context) Check { return checkPins(o.Root, o.Board.GPIO, board.OpenPin) }, short)
+	add(func(ctx context.Context) Check { return checkPower(ctx, o.Board.Power.INA219, board.OpenBus) }, short)
 	if o.OpenModel != nil {
 		add(func(ctx context.Context) Check { return checkModel(ctx, o.OpenModel) }, 10*time.Minute)
+	} else {
+		add(func(context.Context) Check { return skipped("model", "none was asked for", "") }, short)
 	}
 	if o.Connect != nil {
 		add(func(ctx context.Context) Check { return checkBroker(ctx, o.Broker, o.Connect) }, short)
+	} else {
+		add(func(context.Context) Check {
+			return skipped("broker", "no configuration names one", "give --config; `edgevlm init` writes one")
+		}, short)
 	}
 	return all
 }
 
-// Worst is the gravest status: Fail, then Missing, Warn, OK.
+func skipped(name, why, fix string) Check {
+	return Check{Name: name, Status: Skip, Detail: why, Fix: fix}
+}
+
+// Worst is the gravest status: Fail, then Missing, Warn, OK. What was skipped
+// counts as OK.
 func Worst(all []Check) Status {
-	rank := map[Status]int{OK: 0, Warn: 1, Missing: 2, Fail: 3}
+	rank := map[Status]int{Skip: 0, OK: 0, Warn: 1, Missing: 2, Fail: 3}
 	worst := OK
 	for _, c := range all {
 		if rank[c.Status] > rank[worst] {

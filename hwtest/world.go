@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -12,20 +14,22 @@ import (
 	"github.com/edgevlm/edgevlm/runtime/vlm"
 )
 
-// checkDevices lists the cameras that are plugged in. None is no failure: streams
-// and files need none.
-func checkDevices() Check {
+// checkDevices lists the cameras that are plugged in and their formats. None is no
+// failure: streams and files need none. configured says that cameras are checked
+// by name.
+func checkDevices(all []capture.Device, err error, configured bool) Check {
 	c := Check{Name: "cameras", Status: OK}
-	all, err := capture.Devices()
 	var names []string
 	for _, d := range all {
 		if d.Index == 0 {
-			names = append(names, fmt.Sprintf("v4l2:%s (%s)", d.Path, d.Name))
+			names = append(names, fmt.Sprintf("v4l2:%s (%s: %s)", d.Path, d.Name, formats(d)))
 		}
 	}
 	switch {
 	case err != nil:
 		c.Status, c.Detail, c.Fix = Warn, line(err), "look for /dev/video* yourself"
+	case len(names) == 0 && configured:
+		return skipped("cameras", "none is plugged into this machine", "")
 	case len(names) == 0:
 		c.Status, c.Detail = Warn, "none on this machine"
 		c.Fix = "plug a USB camera in, or use an HTTP or RTSP stream; a Pi's CSI camera goes through exec:rpicam-vid"
@@ -33,6 +37,32 @@ func checkDevices() Check {
 		c.Detail = strings.Join(names, ", ")
 	}
 	return c
+}
+
+// formats names what a device offers, or why that isn't known.
+func formats(d capture.Device) string {
+	lines, err := d.Formats()
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "may not be opened; join the group video"
+	case err != nil:
+		return "no camera"
+	}
+	for i, l := range lines {
+		lines[i], _, _ = strings.Cut(l, " ")
+	}
+	return join(lines, "no formats")
+}
+
+// pluggedIn are the devices that a frame can be taken from.
+func pluggedIn(all []capture.Device) []Camera {
+	var cameras []Camera
+	for _, d := range all {
+		if f := formats(d); d.Index == 0 && (strings.Contains(f, "MJPG") || strings.Contains(f, "JPEG") || strings.Contains(f, "YUYV")) {
+			cameras = append(cameras, Camera{Name: filepath.Base(d.Path), Source: "v4l2:" + d.Path})
+		}
+	}
+	return cameras
 }
 
 // checkCamera opens a camera and decodes one frame.
@@ -83,7 +113,10 @@ func checkModel(ctx context.Context, open func(context.Context) (*vlm.Engine, er
 	c.Detail = fmt.Sprintf("%s (%s, %s) on %s: loaded in %.1f s, a picture described in %.1f s",
 		info.Name, info.Arch, info.Quant, info.Backend, info.LoadTime.Seconds(), time.Since(start).Seconds())
 	if n := len(res.Tokens); n > 1 && res.Timings.Decode > 0 {
-		c.Detail += fmt.Sprintf(", %.0f tokens/s", float64(n)/res.Timings.Decode.Seconds())
+		c.Detail += fmt.Sprintf(", %.1f tokens/s", float64(n-1)/res.Timings.Decode.Seconds())
+	}
+	if text := strings.Join(strings.Fields(res.Text), " "); text != "" {
+		c.Detail += fmt.Sprintf(": %q", text)
 	}
 	return c
 }

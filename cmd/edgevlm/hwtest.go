@@ -16,7 +16,7 @@ type hwtestCmd struct {
 }
 
 func (c *hwtestCmd) Run(e *env) error {
-	o := hwtest.Options{}
+	o := hwtest.Options{Dir: "."}
 	model := config.Model{Name: "demo"}
 	if e.Config != "" {
 		cfg, err := e.loadConfig(e.Config)
@@ -28,9 +28,12 @@ func (c *hwtestCmd) Run(e *env) error {
 			o.Cameras = append(o.Cameras, hwtest.Camera{Name: cam.Name, Source: cam.Source, Width: cam.Width, Height: cam.Height})
 		}
 		o.Broker = config.Redact(cfg.MQTT.URL)
+		o.Dir = spoolDir(cfg.Spool)
 		o.Connect = func(ctx context.Context) error { return mqtt.Check(ctx, cfg.MQTT.Config()) }
 	}
-	o.ModelBytes = sizeOf(model.Text) + sizeOf(model.MMProj)
+	if files, err := located(model); err == nil { // else opening it says so
+		o.ModelBytes = sizeOf(files.Text) + sizeOf(files.MMProj)
+	}
 	p := newProgress(e.stderr)
 	o.OpenModel = func(ctx context.Context) (*vlm.Engine, error) {
 		defer p.clear()
