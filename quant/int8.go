@@ -228,26 +228,13 @@ func (m *Matrix) mulInt8(out, x []float32, n int, r Runner) {
 						k.int8(m.packed[at+b*stride:], stride, full-from, blocks, a[b*w:], w, out[c*m.rows+from*groupRows:], m.rows)
 					}
 					if full < to {
-						m.edgeInt8(k.int8, full, b, blocks, a[b*w:], w, out[c*m.rows+full*groupRows:])
+						last, _ := m.int8Group(full)
+						edgeGroup(k.int8, m.packed[last+b*stride:], stride, blocks, a[b*w:], w, out[c*m.rows+full*groupRows:], m.rows, m.rows-full*groupRows)
 					}
 				}
 			}
 		}
 	})
-}
-
-// edgeInt8 multiplies the last group of a matrix whose rows are no multiple of 8.
-func (m *Matrix) edgeInt8(kernel int8Kernel, g, b, blocks int, a []activation, n int, out []float32) {
-	var edge [int8Panel * groupRows]float32
-	live := m.rows - g*groupRows
-	for c := range n {
-		copy(edge[c*groupRows:][:live], out[c*m.rows:])
-	}
-	at, stride := m.int8Group(g)
-	kernel(m.packed[at+b*stride:], stride, 1, blocks, a, n, edge[:], groupRows)
-	for c := range n {
-		copy(out[c*m.rows:][:live], edge[c*groupRows:])
-	}
 }
 
 // fillInt8 packs weights of another type.

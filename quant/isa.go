@@ -29,6 +29,10 @@ type intKernel struct {
 	panelBytes int // of one block of tile columns
 	// pack interleaves tile columns of equally many blocks.
 	pack func(panel []byte, cols [][]activation)
+
+	// spread and wide, where there are, multiply many columns: see wide.go.
+	spread func(dst []byte, stride int, w []byte, nb int)
+	wide   int8Kernel
 }
 
 // gemvFunc: 8 rows x len(a) blocks times one column: out[0:8] += .

@@ -33,6 +33,7 @@ func archKernels() []*kernels {
 			{tile: dotBF16x43AVX2, cols: 3, strip: dotBF16x41AVX2, single: dotBF16x11AVX2},
 		},
 	}
+	avx2.ints[layoutQ4_0].spread, avx2.ints[layoutQ4_0].wide = spreadQ4_0AVX2, mulSmallAVX2
 	if !x.HasAVX512F || !x.HasAVX512VL || !x.HasAVX512VNNI {
 		return []*kernels{avx2}
 	}

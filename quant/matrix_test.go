@@ -103,7 +103,7 @@ func oracle(m *Matrix, x []float32, n int) []float64 {
 func TestMulEqualsFloat64Oracle(t *testing.T) {
 	eachISA(t, func(t *testing.T) {
 		for _, ty := range Types() {
-			for _, shape := range [][3]int{{8, 256, 1}, {19, 512, 3}, {24, 2304, 9}, {1, 256, 9}} {
+			for _, shape := range [][3]int{{8, 256, 1}, {19, 512, 3}, {24, 2304, 9}, {1, 256, 9}, {133, 512, 40}, {21, 768, 17}} {
 				rows, cols, n := shape[0], shape[1], shape[2]
 				rng := rand.New(rand.NewPCG(uint64(ty), uint64(rows)))
 				m, err := NewMatrix(ty, randomWeights(rng, ty, rows, cols), rows, cols)
@@ -174,7 +174,7 @@ func TestResultDependsNeitherOnThreadsNorOnColumns(t *testing.T) {
 	eachISA(t, func(t *testing.T) {
 		for _, ty := range Types() {
 			rng := rand.New(rand.NewPCG(uint64(ty), 7))
-			rows, cols, n := 43, 2304, 11
+			rows, cols, n := 43, 2304, 35
 			m, err := NewMatrix(ty, randomWeights(rng, ty, rows, cols), rows, cols)
 			if err != nil {
 				t.Fatal(err)
@@ -185,7 +185,7 @@ func TestResultDependsNeitherOnThreadsNorOnColumns(t *testing.T) {
 				m.Mul(want[c*rows:][:rows], x[c*cols:][:cols], 1, nil)
 			}
 			for _, threads := range []int{1, 2, 4} {
-				for _, cut := range []int{1, 2, 5, n} {
+				for _, cut := range []int{1, 2, 5, 17, n} {
 					got := make([]float32, cut*rows)
 					m.Mul(got, x[:cut*cols], cut, goroutines(threads))
 					for i := range got {

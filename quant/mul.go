@@ -78,6 +78,10 @@ func grow[T any](s *[]T, n int) []T {
 func (m *Matrix) mulInt(out, x []float32, n int, r Runner) {
 	k := active()
 	ik := &k.ints[m.layout]
+	if ik.wide != nil && n >= wideFrom {
+		m.mulWide(k, ik, out, x, n, r)
+		return
+	}
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	nb := m.nb

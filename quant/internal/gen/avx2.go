@@ -7,6 +7,10 @@ func intAMD64(a *asm) {
 DATA nibble<>+0(SB)/4, $0x0F0F0F0F
 DATA ones<>+0(SB)/4, $0x00010001
 DATA magic<>+0(SB)/4, $0x4B400000
+DATA eight<>+0(SB)/4, $0x08080808
+DATA one<>+0(SB)/4, $0x01010101
+GLOBL eight<>(SB), RODATA|NOPTR, $4
+GLOBL one<>(SB), RODATA|NOPTR, $4
 GLOBL nibble<>(SB), RODATA|NOPTR, $4
 GLOBL ones<>(SB), RODATA|NOPTR, $4
 GLOBL magic<>(SB), RODATA|NOPTR, $4`)
@@ -15,7 +19,9 @@ GLOBL magic<>(SB), RODATA|NOPTR, $4`)
 		gemmAVX2(a, f)
 	}
 	gemmVNNI(a, formats()[0])
-	int8AVX2(a)
+	int8AVX2(a, "mulInt8AVX2", false)
+	int8AVX2(a, "mulSmallAVX2", true)
+	spreadQ4_0AVX2(a, formats()[0])
 }
 
 func constsAVX2(a *asm, f format) {
