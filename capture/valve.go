@@ -80,6 +80,16 @@ type valved struct {
 // Unpaced implements Unpaced: a Sampler leaves the pace to what is behind the valve.
 func (s *valved) Unpaced() bool { return true }
 
+// Stats are those of the camera that is open.
+func (s *valved) Stats() Stats {
+	s.v.mu.Lock()
+	defer s.v.mu.Unlock()
+	if s.v.inner == nil {
+		return Stats{}
+	}
+	return StatsOf(s.v.inner)
+}
+
 // Next implements Source.
 func (s *valved) Next(ctx context.Context) (Frame, error) {
 	s.mu.Lock()

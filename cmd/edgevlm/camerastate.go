@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/edgevlm/edgevlm/board"
+	"github.com/edgevlm/edgevlm/capture"
 	"github.com/edgevlm/edgevlm/cmd/edgevlm/internal/config"
 	"github.com/edgevlm/edgevlm/mqtt"
 	"github.com/edgevlm/edgevlm/mqtt/commands"
@@ -14,8 +16,19 @@ import (
 // MQTT.
 type cameraState struct {
 	config.Camera
-	set commands.State
-	up  bool // its source delivers
+	set     commands.State
+	up      bool // its source delivers
+	source  *capture.Camera
+	private bool       // the privacy switch is on
+	pace    board.Step // that heat and power allow; zero: full
+}
+
+// step is the pace.
+func (c *cameraState) step() board.Step {
+	if c.pace == (board.Step{}) {
+		return board.Step{FPS: 1, Pixels: 1, Threads: 1}
+	}
+	return c.pace
 }
 
 func newCameraStates(cfg *config.Config) map[string]*cameraState {
@@ -29,7 +42,7 @@ func newCameraStates(cfg *config.Config) map[string]*cameraState {
 // availability is what the camera's topic says.
 func (c *cameraState) availability() mqtt.Availability {
 	switch {
-	case !c.set.Enabled:
+	case !c.set.Enabled || c.private:
 		return mqtt.Disabled
 	case c.up:
 		return mqtt.Online
@@ -40,8 +53,8 @@ func (c *cameraState) availability() mqtt.Availability {
 // settings are the pipeline's.
 func (c *cameraState) settings() pipeline.Settings {
 	at := c.Camera
-	at.FPS = c.set.FPS
-	s := pipeline.Settings{Disabled: !c.set.Enabled, FPS: at.FPS, Frames: at.Frames(), Prompt: c.set.Prompt}
+	at.FPS = c.step().Rate(c.set.FPS)
+	s := pipeline.Settings{Disabled: !c.set.Enabled || c.private, FPS: at.FPS, Frames: at.Frames(), Prompt: c.set.Prompt}
 	if c.set.Mode == config.ModeQuestions {
 		s.Prompt = ""
 	}
@@ -99,8 +112,9 @@ func (d *daemon) Apply(camera string, s commands.Settings) (commands.State, erro
 // setUp notes that a camera delivers or not. d.mu is held.
 func (d *daemon) setUp(camera string, up bool) {
 	if c := d.cams[camera]; c != nil {
-		c.up = up && c.set.Enabled // a source that is being closed may have a last word
+		c.up = up && c.set.Enabled && !c.private // a source that is being closed may have a last word
 		d.sayAvailability(c)
+		d.light()
 	}
 }
 

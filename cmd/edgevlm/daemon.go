@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/edgevlm/edgevlm/board"
 	"github.com/edgevlm/edgevlm/capture"
 	"github.com/edgevlm/edgevlm/cmd/edgevlm/internal/config"
 	"github.com/edgevlm/edgevlm/metrics"
@@ -42,6 +43,7 @@ type daemon struct {
 	topics mqtt.Topics
 	cmds   *commands.Server
 	snaps  chan snap
+	board  *board.Board
 	figures
 	start time.Time
 	stop  context.CancelCauseFunc
@@ -77,7 +79,19 @@ func newDaemon(cfg *config.Config, log *slog.Logger) (*daemon, error) {
 		waits: os.Getenv("NOTIFY_SOCKET") != "", missing: map[string]error{}, latency: map[string]time.Duration{},
 	}
 	d.metrics = metrics.New(d.snapshot)
-	if d.cmds, err = d.newCommands(); err == nil {
+	for name, c := range d.cams {
+		if c.source, err = d.newSource(c.Camera); err != nil {
+			return nil, errors.Join(err, spool.Close())
+		}
+		if cfg.GPIO.Privacy.Pin != "" { // until the switch has been read
+			d.cams[name].private = true
+			c.source.Shut("privacy", true)
+		}
+	}
+	if d.board, err = d.newBoard(); err == nil {
+		d.cmds, err = d.newCommands()
+	}
+	if err == nil {
 		err = d.announce()
 	}
 	if err != nil {
@@ -134,6 +148,7 @@ func (d *daemon) run(ctx context.Context, open func(context.Context) (model, err
 	go func() { defer close(watchdog); d.sd.Run(ctx) }()
 	defer func() { d.stop(nil); <-watchdog }()
 	defer d.serveCommands(ctx)()
+	defer d.runBoard(ctx)()
 
 	d.sd.Status("loading the model")
 	loaded := d.pulse.begin()
@@ -189,10 +204,7 @@ func (d *daemon) cameras() []pipeline.Camera {
 		all = append(all, pipeline.Camera{
 			Name: c.Name,
 			Open: func(ctx context.Context, state func(bool, error)) (capture.Source, error) {
-				return capture.Open(ctx, capture.Spec{
-					Source: c.Source, Loop: c.Loop, FPS: c.FPS, Width: c.Width, Height: c.Height,
-					Log: d.log.With("camera", c.Name), OnState: state,
-				})
+				return d.openCamera(ctx, c.Name, state)
 			},
 			Ends: strings.HasPrefix(c.Source, "files:") && !c.Loop,
 			FPS:  set.FPS, Frames: set.Frames, Every: c.Publish.Every.Std(), Disabled: set.Disabled,

@@ -23,6 +23,8 @@ type Config struct {
 	Cameras []Camera `yaml:"cameras"`
 	MQTT    MQTT     `yaml:"mqtt"`
 	Spool   Spool    `yaml:"spool"`
+	GPIO    GPIO     `yaml:"gpio"`
+	Power   Power    `yaml:"power"`
 	HTTP    HTTP     `yaml:"http"`
 	Log     Log      `yaml:"log"`
 }
@@ -56,6 +58,17 @@ type Camera struct {
 	Mode      string     `yaml:"mode"`
 	Questions []Question `yaml:"questions"`
 	Publish   Publish    `yaml:"publish"`
+	// What of the picture anything else may see, and when: see Sight.
+	Masks    [][][]float64 `yaml:"masks"`
+	Crop     Crop          `yaml:"crop"`
+	Rotate   int           `yaml:"rotate"`
+	Motion   Motion        `yaml:"motion"`
+	Schedule []string      `yaml:"schedule"`
+}
+
+// Sight is what of the camera's picture anything else may see, and when.
+func (c Camera) Sight() Sight {
+	return Sight{Masks: c.Masks, Crop: c.Crop, Rotate: c.Rotate, Motion: c.Motion, Schedule: c.Schedule}
 }
 
 // The modes of a camera.

@@ -134,7 +134,7 @@ func TestProblemsNameTheirLineAndWhatToDo(t *testing.T) {
 		{"misspelt key", cam + "    fsp: 1\n", "line 5: unknown key `fsp` in cameras[0]; did you mean `fps`?"},
 		{"unknown key", cam + "    zzz: 1\n", "line 5: unknown key `zzz` in cameras[0]; known are name, source, "},
 		{"top key", cam + "mtqq: {}\n", "line 5: unknown key `mtqq`; did you mean `mqtt`?"},
-		{"later key", cam + "    motion: {}\n", "line 5: unknown key `motion` in cameras[0]; this version does not have it yet"},
+		{"later key", cam + "    conditions: {}\n", "line 5: unknown key `conditions` in cameras[0]; this version does not have it yet"},
 		{"second key", cam + "device: b\n", "line 5: "},
 		{"fps as text", cam + "    fps: fast\n", "line 5: `cameras[0].fps`: must be a number, not `fast`"},
 		{"fps too high", cam + "    fps: 60\n", "line 5: `cameras[0].fps` must be between 0.1 and 30"},

@@ -72,13 +72,13 @@ func oneLine(s string) string {
 func reserved(path, key string) bool {
 	switch {
 	case path == "":
-		return slices.Contains([]string{"gpio", "power", "http"}, key)
+		return slices.Contains([]string{"http"}, key)
 	case path == "model":
 		return key == "cache"
 	case strings.HasSuffix(path, ".publish"):
 		return key == "changes"
 	case strings.HasPrefix(path, "cameras["):
-		return slices.Contains([]string{"masks", "motion", "conditions"}, key)
+		return slices.Contains([]string{"conditions"}, key)
 	}
 	return false
 }

@@ -59,6 +59,7 @@ func (c *Config) validate(d *decoder) {
 		d.check(cam.Name == "" || !names[cam.Name], fmt.Sprintf("cameras[%d].name", i), "`%s` is taken by another camera", cam.Name)
 		names[cam.Name] = true
 	}
+	d.checkBoard(c.GPIO, c.Power, names)
 	c.MQTT.validate(d)
 	d.check(c.Spool.MaxBytes >= 1<<20, "spool.max_bytes", "is %v; give at least 1MiB", c.Spool.MaxBytes)
 	d.check(c.Spool.MaxAge >= 0, "spool.max_age", "must not be negative")
@@ -148,6 +149,7 @@ func (c *Camera) validate(d *decoder, at string) {
 	d.check(c.Mode == ModeDescribe || c.Mode == ModeQuestions, at+".mode", "must be %s or %s", ModeDescribe, ModeQuestions)
 	d.check(c.Mode != ModeQuestions || len(c.Questions) > 0, at+".mode", "is questions, and there are none; add `questions`")
 	validateQuestions(d, c.Questions, at)
+	d.checkSight(c.Sight(), at)
 	d.check(strings.TrimSpace(c.Prompt) != "", at+".prompt", "must not be empty")
 	d.check(len(c.Prompt) <= 16<<10, at+".prompt", "is longer than 16 KiB")
 	d.check(c.MaxTokens >= 1 && c.MaxTokens <= 4096, at+".max_tokens", "must be between 1 and 4096")

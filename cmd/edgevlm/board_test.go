@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/edgevlm/edgevlm/board"
+	"github.com/edgevlm/edgevlm/cmd/edgevlm/internal/config"
+	"github.com/edgevlm/edgevlm/mqtt/broker"
+	"github.com/edgevlm/edgevlm/mqtt/mqtttest"
+)
+
+func TestThePrivacySwitchEndsDescriptionsAndThePaceSlowsThem(t *testing.T) {
+	b, err := broker.Start(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	got := mqtttest.Collect(t, b.URL(), "edgevlm/#")
+	cfg := clipConfig(t, b.URL(), 4)
+	cfg.Cameras[0].Loop = true
+	var log logBuffer
+	d, err := newDaemon(cfg, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- d.run(ctx, openFake(&fakeModel{})) }()
+	const event, availability = "edgevlm/gate/yard/event", "edgevlm/gate/yard/availability"
+	mqtttest.Eventually(t, "events", func() bool { return len(got.Events(t, event)) > 2 })
+
+	d.setPrivate(true, "")
+	mqtttest.Eventually(t, "the camera is disabled", func() bool { return got.Last(availability) == "disabled" })
+	mqtttest.Eventually(t, "what was described before is delivered", func() bool { return d.spool.Len() == 0 })
+	time.Sleep(100 * time.Millisecond)
+	n := len(got.Events(t, event))
+	time.Sleep(500 * time.Millisecond)
+	if more := len(got.Events(t, event)) - n; more > 0 {
+		t.Errorf("%d events while private", more)
+	}
+	d.setPrivate(false, "")
+	mqtttest.Eventually(t, "the camera is online again", func() bool { return got.Last(availability) == "online" })
+	mqtttest.Eventually(t, "events again", func() bool { return len(got.Events(t, event)) > n })
+
+	d.setPace(board.Pace{Level: 1, Step: board.Step{FPS: 0.5, Pixels: 0.25, Threads: 1}, Reason: "a test"})
+	d.mu.Lock()
+	s := d.cams["yard"].settings()
+	d.mu.Unlock()
+	if s.FPS != 10 {
+		t.Errorf("%v frames a second at half the pace of 20", s.FPS)
+	}
+	n = len(got.Events(t, event))
+	mqtttest.Eventually(t, "events at the slower pace", func() bool { return len(got.Events(t, event)) > n })
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v\n%s", err, log.String())
+	}
+}
+
+func TestWithASwitchNothingIsWatchedBeforeItIsRead(t *testing.T) {
+	b, err := broker.Start(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	got := mqtttest.Collect(t, b.URL(), "edgevlm/#")
+	cfg := clipConfig(t, b.URL(), 4)
+	cfg.Cameras[0].Loop = true
+	cfg.GPIO = config.GPIO{Privacy: config.GPIOPrivacy{Pin: "NO-SUCH-PIN"}}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	log, err := runDaemon(ctx, t, cfg, &fakeModel{})
+	if !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(log, "gpio.privacy") {
+		t.Errorf("%v\n%s", err, log)
+	}
+	if n := len(got.Events(t, "edgevlm/gate/yard/event")); n > 0 {
+		t.Errorf("%d events though the switch can't be read", n)
+	}
+}
+
+func TestABadMaskIsAnErrorOfTheConfiguration(t *testing.T) {
+	_, err := config.Parse("test", []byte(`
+device: gate
+cameras:
+  - { name: yard, source: "files:x", masks: [[[0, 0], [2, 0], [1, 1]]], schedule: ["mon-fri 07:00-19:00"], motion: { enabled: true } }
+`))
+	if err == nil || !strings.Contains(err.Error(), "masks") || !strings.Contains(err.Error(), "line 4") {
+		t.Error(err)
+	}
+}
