@@ -176,6 +176,22 @@ func TestAStillIsOnePictureTwice(t *testing.T) {
 	}
 }
 
+func TestASteadyCameraShowsTheSameScene(t *testing.T) {
+	a, b := New(Test, 2), New(Test, 2)
+	b.Steady = true
+	shaky := 0
+	for i := range uint64(60) {
+		s, q := a.Scene(i, Normal), b.Scene(i, Normal)
+		shaky += b2i(s.Shaky)
+		if q.Shaky || s.Caption() != q.Caption() || s.Frames != q.Frames {
+			t.Errorf("scene %d: %s and %s", i, s.Caption(), q.Caption())
+		}
+	}
+	if shaky == 0 {
+		t.Error("no camera trembles")
+	}
+}
+
 func TestImpossibleScenesAreRefused(t *testing.T) {
 	r := New(Test, 1)
 	for name, sp := range map[string]Spec{

@@ -47,6 +47,9 @@ func (r *Renderer) layOut(g *rng, sp Spec, kind Kind) (*Scene, bool) {
 			}
 		}
 	}
+	if r.Steady {
+		s.Shaky, s.shake = false, make([][2]int, sp.Frames)
+	}
 	s.look = newRNG(g.next())
 	if kind != Dense {
 		s.ask(g)

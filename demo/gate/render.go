@@ -3,6 +3,8 @@ package gate
 // Renderer makes the scenes of one split and seed and draws them. It keeps
 // scratch memory: one goroutine each.
 type Renderer struct {
+	Steady bool // the camera never trembles; scenes are otherwise the same
+
 	split    Split
 	seed     uint64
 	bank     uint64 // which backgrounds

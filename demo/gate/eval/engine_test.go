@@ -3,6 +3,8 @@ package eval
 import (
 	"context"
 	"flag"
+	"fmt"
+	"os"
 	"testing"
 
 	"github.com/edgevlm/edgevlm/demo"
@@ -45,6 +47,34 @@ func TestAViewOfEverythingIsTheClip(t *testing.T) {
 				t.Errorf("clip %d: %q, want %q", i, a.Text, want.Text)
 			}
 		}
+	}
+}
+
+var sentences = flag.String("sentences", "", "write the descriptions of 50 clips into this file")
+
+// TestSentences writes what the embedded model says, to be compared between
+// platforms: go test ./demo/gate/eval -run Sentences -args -sentences FILE
+func TestSentences(t *testing.T) {
+	if *sentences == "" {
+		t.Skip("give -sentences")
+	}
+	a, r, out := Engine(open(t, 1)), gate.New(gate.Test, 1), ""
+	for i := range uint64(50) {
+		s := r.Scene(i, gate.Normal)
+		qs := []string{gate.Prompts()[0]}
+		for _, k := range s.Tasks {
+			qs = append(qs, k.Q)
+		}
+		said, err := a.Ask(context.Background(), draw(r, s), []Round{{Questions: qs}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k, x := range said[0] {
+			out += fmt.Sprintf("%d %s %s %v\n", i, qs[k], x.Text, x.Boxes)
+		}
+	}
+	if err := os.WriteFile(*sentences, []byte(out), 0o644); err != nil {
+		t.Fatal(err)
 	}
 }
 

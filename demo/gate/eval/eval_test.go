@@ -217,6 +217,13 @@ func TestAReferenceStandsBesideTheFigures(t *testing.T) {
 	if err != nil || !strings.Contains(string(js), `"reference":0.98`) {
 		t.Errorf("%s %v", js, err)
 	}
+	if r.WithinReference() != true || strings.Contains(r.Table(), "below F32") {
+		t.Error("figures of other clips are held against these")
+	}
+	r.Reference.N, r.Reference.Seed, r.Rows[0].Right = r.N, r.Seed, r.Rows[0].Of*9/10
+	if r.WithinReference() || !strings.Contains(r.Table(), "below F32") {
+		t.Error("eight points below the reference and nobody says so")
+	}
 	if _, err := ParseReference([]byte("[]")); err == nil {
 		t.Error("a list is no reference")
 	}

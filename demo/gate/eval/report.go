@@ -177,6 +177,26 @@ func (r Report) Passed() bool {
 	return true
 }
 
+// WithinReference reports whether no row is more than a point, or one answer,
+// below the Reference's, which must be of the same clips. The rows with wrong
+// temporal indices don't count: there is nothing to be right about.
+func (r Report) WithinReference() bool {
+	for _, x := range r.Rows {
+		if r.below(x) {
+			return false
+		}
+	}
+	return true
+}
+
+func (r Report) below(x Row) bool {
+	f := r.Reference
+	if f == nil || f.Seed != r.Seed || f.N != r.N || x.Reference == 0 || x.Name == RowOrderEqual || x.Name == RowOrderReversed {
+		return false
+	}
+	return x.Reference-x.Rate() > max(.01, 1/float64(x.Of))+1e-9
+}
+
 // Table is the report as text.
 func (r Report) Table() string {
 	var b strings.Builder
@@ -193,6 +213,9 @@ func (r Report) Table() string {
 			if x.Rate() < x.Bar {
 				bar += " missed"
 			}
+		}
+		if r.below(x) {
+			bar += " below F32"
 		}
 		if x.Reference > 0 {
 			ref = fmt.Sprintf("%.1f %%", 100*x.Reference)

@@ -72,6 +72,7 @@ func run(args []string, out io.Writer) error {
 	fs.Uint64Var(&o.stride, "stride", 1, "distance between scene indices")
 	fs.Int64Var(&o.n, "n", -1, "number of clips, -1 for no end")
 	fs.IntVar(&o.frames, "frames", 0, "frames of every normal clip, 0 for a mixture")
+	steady := fs.Bool("steady", false, "no camera trembles")
 	words := fs.Bool("words", false, "print sentences with all words of the world")
 	if err := fs.Parse(args); err != nil {
 		return err
@@ -93,7 +94,9 @@ func run(args []string, out io.Writer) error {
 	if o.frames < 0 || o.frames > gate.MaxFrames || o.frames%2 != 0 {
 		return fmt.Errorf("feed: %d frames: use an even number up to %d, or 0", o.frames, gate.MaxFrames)
 	}
-	err := write(w, gate.New(s, *seed), o)
+	r := gate.New(s, *seed)
+	r.Steady = *steady
+	err := write(w, r, o)
 	if errors.Is(err, syscall.EPIPE) {
 		return nil
 	}
