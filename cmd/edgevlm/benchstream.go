@@ -46,14 +46,18 @@ type streamReport struct {
 		Tenth int `json:"tenth"`
 	} `json:"tokens"`
 
-	Encode      float64 `json:"encode_s"`          // a whole pair
-	EncodeTenth float64 `json:"encode_tenth_s"`    // the part of it that changed, and around it
-	Recomputed  float64 `json:"tenth_recomputed"`  // share of the patches
-	Prefill     float64 `json:"prefill_window_s"`  // a whole window
-	AskOne      float64 `json:"ask_one_s"`         // the question alone
-	AskTen      float64 `json:"ask_ten_s"`         // ten questions alone
-	Preprocess  float64 `json:"preprocess_pair_s"` // resizing, patches and comparing
-	Begin       float64 `json:"begin_s"`           // what the beginning of a sequence costs, for each of half a window's pairs; in still_s and tenth_s where all parts are timed
+	Encode      float64   `json:"encode_s"`          // a whole pair
+	EncodeTenth float64   `json:"encode_tenth_s"`    // the part of it that changed, and around it
+	Recomputed  float64   `json:"tenth_recomputed"`  // share of the patches
+	Prefill     float64   `json:"prefill_window_s"`  // a whole window
+	Places      []float64 `json:"prefill_places_s"`  // of it, each pair at its place
+	AskOne      float64   `json:"ask_one_s"`         // the question alone
+	AskTen      float64   `json:"ask_ten_s"`         // ten questions alone
+	Preprocess  float64   `json:"preprocess_pair_s"` // resizing, patches and comparing
+	// Cost is what stream.Choose takes; the tower's is that of this size, its attention not told apart.
+	Cost stream.Cost `json:"cost"`
+
+	Begin float64 `json:"begin_s"` // what the beginning of a sequence costs, for each of half a window's pairs; in still_s and tenth_s where all parts are timed
 }
 
 // runStream times the parts that a window's steps consist of, and adds them up: all sixteen pairs of a window would take
@@ -188,6 +192,7 @@ func (b *streamBench) prefill(ctx context.Context) (places []float64, err error)
 		}
 		places = append(places, time.Since(began).Seconds())
 		b.r.Prefill += places[pair]
+		b.r.Places = places
 	}
 	var qs []vlm.Question
 	for i := range 10 {
@@ -209,7 +214,39 @@ func (b *streamBench) prefill(ctx context.Context) (places []float64, err error)
 			b.r.AskTen = took
 		}
 	}
-	return places, nil
+	b.r.Cost.Token, b.r.Cost.TokenPair = tokenCost(places, b.cells)
+	return places, b.decode(ctx, s)
+}
+
+// tokenCost fits a line to what pairs take at their places: a token's own work, and its attention to each token before it.
+func tokenCost(places []float64, cells int) (token, pair float64) {
+	var n, x, y, xx, xy float64
+	for i, p := range places {
+		before := (float64(i) + 0.5) * float64(cells)
+		n, x, y, xx, xy = n+1, x+before, y+p, xx+before*before, xy+before*p
+	}
+	if len(places) > 1 {
+		pair = max(0, (n*xy-x*y)/(n*xx-x*x))
+	}
+	return (y - pair*x) / n / float64(cells), pair / float64(cells)
+}
+
+// decode times tokens of an answer after the window.
+func (b *streamBench) decode(ctx context.Context, s *vlm.Sequence) error {
+	b.step("decode")
+	_, after, err := b.e.AroundClip(nil, "What is happening?")
+	if err != nil {
+		return err
+	}
+	if err := s.Prefill(ctx, after); err != nil {
+		return err
+	}
+	began := time.Now()
+	r, err := s.Generate(ctx, 9, vlm.Sampling{}, nil)
+	if n := len(r.Tokens) - 1; n > 0 { // the first one needs no step
+		b.r.Cost.Decode = time.Since(began).Seconds() / float64(n)
+	}
+	return err
 }
 
 // vision runs a window with the default savings over a picture that stands still, and then changes in a tenth of it.
@@ -279,6 +316,7 @@ func (b *streamBench) vision(ctx context.Context) error {
 	if b.r.Encode, err = times(2, func() (err error) { whole, err = b.e.EncodePatches(ctx, patches); return err }); err != nil {
 		return err
 	}
+	b.r.Cost.Patch = b.r.Encode / float64(patches.Grid[1]*patches.Grid[2])
 	b.r.Cosine = cosineOf(whole, w.Embeddings(), b.e.Hidden(), func(i int) bool {
 		y, x := i/cw-ch/3, i%cw-cw/3
 		return y >= 0 && y < side && x >= 0 && x < side

@@ -8,13 +8,13 @@ import (
 
 // Cost is what a model takes on a machine, in seconds, as `edgevlm bench --stream` measures it.
 type Cost struct {
-	Patch     float64 // of the vision tower for a patch, attention left out
-	PatchPair float64 // of its attention for a pair of patches: it grows with the square of their number
-	Token     float64 // of a prefilled token
-	TokenPair float64 // of attention for a prefilled token and a token before it
-	Decode    float64 // of a decoded token
+	Patch     float64 `json:"patch_s"`      // of the vision tower for a patch, attention left out
+	PatchPair float64 `json:"patch_pair_s"` // of its attention for a pair of patches: it grows with the square of their number
+	Token     float64 `json:"token_s"`      // of a prefilled token
+	TokenPair float64 `json:"token_pair_s"` // of attention for a prefilled token and a token before it
+	Decode    float64 `json:"decode_s"`     // of a decoded token
 	// Spread is the 95th percentile of a step's time over its median; 0: 1.3.
-	Spread float64
+	Spread float64 `json:"spread,omitempty"`
 }
 
 // Budget is what is asked of them.
