@@ -3,7 +3,7 @@ package systemd
 import _ "embed"
 
 // Unit is edgevlm.service, SysUsers its user and groups, UdevRules the rights to its devices: the files that
-// `edgevlm init` and the packages install.
+// the packages install.
 var (
 	//go:embed edgevlm.service
 	Unit []byte

@@ -27,7 +27,11 @@ func TestUnitSaysWhatTheDaemonReliesOn(t *testing.T) {
 	got := options(t)
 	for key, want := range map[string]string{
 		"Service.Type":                     "notify",
-		"Service.ExecStart":                "/usr/bin/edgevlm run --config /etc/edgevlm/config.yaml",
+		"Service.ExecStart":                "/usr/bin/edgevlm run --config /etc/edgevlm/config.yaml $EDGEVLM_ARGS",
+		"Unit.ConditionPathExists":         "/etc/edgevlm/config.yaml",
+		"Service.LoadCredential":           "mqtt-password", // without a path: one that is not there is no failure
+		"Service.MemoryMax":                "90%",
+		"Service.OOMPolicy":                "kill",
 		"Service.StateDirectory":           "edgevlm", // /var/lib/edgevlm: the spool
 		"Service.CacheDirectory":           "edgevlm",
 		"Service.WatchdogSec":              "90s",

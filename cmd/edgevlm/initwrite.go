@@ -128,8 +128,7 @@ func (s *setup) next(out string) []string {
 	}
 	if s.NeedsPassword {
 		if s.System {
-			steps = append(steps, "sudo install -m 600 /dev/stdin /etc/edgevlm/mqtt-password   # type the password, Enter, Ctrl-D",
-				"sudo systemctl edit edgevlm                                  # [Service] LoadCredential=mqtt-password:/etc/edgevlm/mqtt-password")
+			steps = append(steps, "sudo install -D -m 600 /dev/stdin /etc/credstore/mqtt-password   # type the password, Enter, Ctrl-D")
 		} else {
 			steps = append(steps, "write the broker's password into the file mqtt-password beside "+out)
 		}
