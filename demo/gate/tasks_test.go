@@ -24,7 +24,7 @@ func tasks(t *testing.T, split Split, n int, f func(s *Scene, k Task)) {
 
 func TestYesAndNoAreEquallyOften(t *testing.T) {
 	yes, of := map[string]int{}, map[string]int{}
-	tasks(t, Train, 12000, func(_ *Scene, k Task) {
+	tasks(t, Train, 8000, func(_ *Scene, k Task) {
 		if k.Kind != YesNo {
 			return
 		}

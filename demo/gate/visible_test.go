@@ -8,7 +8,7 @@ func TestEveryObjectStandsOutFromWhatIsBehindIt(t *testing.T) {
 	r := New(Test, 33)
 	with, without := make([]byte, MaxFrames*FrameBytes), make([]byte, MaxFrames*FrameBytes)
 	objects, faint := 0, 0
-	for i := range uint64(250) {
+	for i := range uint64(120) {
 		s := r.SceneOf(i, Normal, []int{2, 4, 6, 8}[i%4])
 		r.Render(s, with)
 		for k := range s.Objects {
@@ -39,7 +39,7 @@ func TestEveryObjectStandsOutFromWhatIsBehindIt(t *testing.T) {
 			}
 		}
 	}
-	if objects < 300 || faint*200 > objects {
+	if objects < 150 || faint*200 > objects {
 		t.Errorf("%d of %d objects are hard to see", faint, objects)
 	}
 }

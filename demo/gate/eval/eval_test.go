@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/edgevlm/edgevlm/demo/gate"
@@ -72,12 +73,16 @@ func (a *oracle) Ask(_ context.Context, frames []imageproc.RGB, rounds []Round) 
 	return out, nil
 }
 
+// small is an evaluation in which every row has something to count.
+var small = Options{N: 90, Held: 16, Stills: 8, Seed: 5}
+
+// truths are those of small: rendering takes longer than all else.
+var truths = sync.OnceValue(func() map[[32]byte]map[string]string { return newOracle(small).truths })
+
 func run(t *testing.T, twist func(question, truth string, v View) string) Report {
 	t.Helper()
-	o := Options{N: 160, Held: 24, Stills: 16, Seed: 5}
-	a := newOracle(o)
-	a.twist = twist
-	r, err := Run(context.Background(), o, a, a)
+	a := &oracle{truths(), twist}
+	r, err := Run(context.Background(), small, a, a)
 	if err != nil {
 		t.Fatal(err)
 	}
