@@ -14,7 +14,7 @@ func (w *Window) compare(p imageproc.Patches) (marks []bool, share float64) {
 	if !w.c.Savings.Any() {
 		return nil, 1
 	}
-	if w.scene == nil {
+	if w.scene == nil || [2]int{w.scene.rows, w.scene.cols} != w.grid { // a first pair that failed leaves one behind
 		w.scene = newScene(w.c.Savings, w.images, w.grid[0], w.grid[1])
 	}
 	w.scene.see(p)

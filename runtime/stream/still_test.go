@@ -1,6 +1,8 @@
 package stream_test
 
 import (
+	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -178,6 +180,24 @@ func TestTimePassesInAStillScene(t *testing.T) {
 	}
 	if n := len(l.w.Frames()); n != 18 {
 		t.Errorf("%d frames in the window: dropped tokens must not drop frames", n)
+	}
+}
+
+func TestAFirstPairThatFailsLeavesNothingBehind(t *testing.T) {
+	e := openDemo(t, vlm.Options{MinPixels: 28 * 28, MaxPixels: 224 * 224})
+	w := newWindow(t, e, stream.Config{FPS: 2, Savings: stream.DefaultSavings()})
+	y := newYard()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	p := stream.Pair{At: begin, Frames: [2]stream.Frame{{RGB: y.frame(nil)}, {RGB: y.frame(nil)}}}
+	if _, err := w.Add(ctx, p); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	for i := range p.Frames {
+		p.Frames[i].RGB = imageproc.Resize(p.Frames[i].RGB, 168, 84)
+	}
+	if st, err := w.Add(t.Context(), p); err != nil || st.Tokens != 6*3 || st.Compared {
+		t.Errorf("%+v, %v", st, err)
 	}
 }
 
