@@ -1,9 +1,13 @@
 package capture
 
 import (
+	"errors"
+	"fmt"
 	"image"
 	"slices"
 	"time"
+
+	"github.com/edgevlm/edgevlm/capture/internal/mjpeg"
 )
 
 // MotionConfig says when a MotionGate opens. The zero value of each field is its default.
@@ -33,6 +37,7 @@ type MotionGate struct {
 	back    []float32 // background
 	noise   []float32 // mean absolute difference of cells that did not move
 	scratch []float32
+	luma    mjpeg.Luma
 	begun   bool
 	last    time.Time
 
@@ -85,7 +90,7 @@ func (g *MotionGate) Trigger() { g.force = true }
 // one when motion begins, then each frame until Hold is over. Moved is the share of the picture that changed, 0 to 1. A damaged
 // frame is ErrBadFrame and passes never.
 func (g *MotionGate) Add(f Frame) (pass []Frame, moved float64, err error) {
-	if err := lumaGrid(f, g.cells); err != nil {
+	if err := g.lumaGrid(f, g.cells); err != nil {
 		return nil, 0, err
 	}
 	moved = g.compare(f.At)
@@ -166,9 +171,25 @@ func abs32(v float32) float32 {
 }
 
 // lumaGrid fills cells with the mean brightness of each part of the picture.
-func lumaGrid(f Frame, cells []float32) error {
+func (g *MotionGate) lumaGrid(f Frame, cells []float32) error {
 	switch f.Format {
 	case JPEG:
+		// A camera's JPEG has the mean of each 8x8 block in it, and that is all that the grid needs.
+		head, err := mjpeg.ParseHeader(f.Data)
+		if err != nil {
+			return fmt.Errorf("capture: %w: %w", ErrBadFrame, err)
+		}
+		if err := checkDims(head.Width, head.Height); err != nil {
+			return err
+		}
+		err = mjpeg.DecodeLuma(f.Data, &g.luma)
+		if err == nil {
+			grid(cells, g.luma.W, g.luma.H, func(x, y int) int { return int(g.luma.Mean[y*g.luma.W+x]) })
+			return nil
+		}
+		if !errors.Is(err, mjpeg.ErrOther) {
+			return fmt.Errorf("capture: %w: %w", ErrBadFrame, err)
+		}
 		img, err := decodeJPEG(f.Data)
 		if err != nil {
 			return err

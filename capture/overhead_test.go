@@ -30,6 +30,10 @@ func BenchmarkOverhead(b *testing.B) {
 			_, _, _, err := f.RGB()
 			return err
 		}},
+		{"motion", func(f capture.Frame, _ *capture.View, g *capture.MotionGate) error {
+			_, _, err := g.Add(f)
+			return err
+		}},
 		{"mask+motion", func(f capture.Frame, v *capture.View, g *capture.MotionGate) error {
 			f, err := v.Apply(f)
 			if err != nil {
