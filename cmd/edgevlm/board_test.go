@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"image/jpeg"
 	"log/slog"
 	"strings"
 	"testing"
@@ -91,5 +93,52 @@ cameras:
 `))
 	if err == nil || !strings.Contains(err.Error(), "masks") || !strings.Contains(err.Error(), "line 4") {
 		t.Error(err)
+	}
+}
+
+// A picture that leaves the device went through the mask, as all do that the model sees.
+func TestNoMaskedPixelIsInASnapshot(t *testing.T) {
+	b, err := broker.Start(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	got := mqtttest.Collect(t, b.URL(), "edgevlm/gate/yard/snapshot")
+	cfg := clipConfig(t, b.URL(), 4)
+	c := &cfg.Cameras[0]
+	c.Loop, c.Publish.Snapshot = true, true
+	c.Masks = [][][]float64{{{0, 0}, {0.5, 0}, {0.5, 1}, {0, 1}}}
+	d, err := newDaemon(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- d.run(ctx, openFake(&fakeModel{})) }()
+	mqtttest.Eventually(t, "a picture", func() bool { return len(got.Last("edgevlm/gate/yard/snapshot")) > 0 })
+	cancel()
+	<-done
+	for _, m := range got.Messages("edgevlm/gate/yard/snapshot") {
+		if len(m.Payload) == 0 {
+			continue
+		}
+		img, err := jpeg.Decode(bytes.NewReader(m.Payload))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w, h := img.Bounds().Dx(), img.Bounds().Dy()
+		brightest := func(x0, x1 int) (most uint32) {
+			for y := range h {
+				for x := x0; x < x1; x++ {
+					r, g, b, _ := img.At(x, y).RGBA()
+					most = max(most, r>>8, g>>8, b>>8)
+				}
+			}
+			return most
+		}
+		// Half of the width is masked; JPEG smears the edge by the 16 pixels of a block at most.
+		if left, right := brightest(0, max(1, w/2-16)), brightest(w/2, w); left > 8 || right < 40 {
+			t.Errorf("%dx%d: brightest under the mask %d, beside it %d", w, h, left, right)
+		}
 	}
 }
