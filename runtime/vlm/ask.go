@@ -57,7 +57,7 @@ type Answer struct {
 	PromptTokens int     // what the question added to the sequence
 }
 
-// Check refuses questions that can't be asked, whatever the sequence.
+// CheckQuestions refuses questions that can't be asked, whatever the sequence.
 func CheckQuestions(qs []Question) error {
 	seen := map[string]bool{}
 	for i, q := range qs {
