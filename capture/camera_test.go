@@ -227,53 +227,54 @@ func TestNoMaskedPixelLeavesACamera(t *testing.T) {
 }
 
 func TestATriggerBringsTheFramesFromBefore(t *testing.T) {
-	frames := capturetest.Frames(12, 64, 48, 1)
-	for i := range frames { // nothing moves
-		frames[i].Data = frames[0].Data
-	}
-	c := capture.CameraConfig{Motion: &capture.MotionConfig{Before: 3, Hold: 2 * time.Second}}
-	cam, err := capture.NewCamera(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	live := &capturetest.Source{Frames: frames, Live: true}
-	src := cam.Prepare(live)
-	got := make(chan capture.Frame, 20)
-	go func() {
-		for {
-			f, err := src.Next(t.Context())
-			if err != nil {
-				close(got)
-				return
-			}
-			got <- f
+	synctest.Test(t, func(t *testing.T) {
+		frames := capturetest.Frames(12, 64, 48, 1)
+		for i := range frames { // nothing moves
+			frames[i].Data = frames[0].Data
 		}
-	}()
-	// A frame is surely through the gate when the one after it is taken.
-	for range 7 {
-		live.Step()
-		time.Sleep(20 * time.Millisecond)
-	}
-	cam.Trigger()
-	for range 5 {
-		live.Step()
-		time.Sleep(20 * time.Millisecond)
-	}
-	src.Close()
-	var seqs []uint64
-	for f := range got {
-		seqs = append(seqs, f.Seq)
-	}
-	// Frame 7 is the trigger's; 4, 5, 6 come from before, 8 and 9 within the hold.
-	want := []uint64{4, 5, 6, 7, 8, 9}
-	if len(seqs) != len(want) {
-		t.Fatalf("frames %v, want %v", seqs, want)
-	}
-	for i := range want {
-		if seqs[i] != want[i] {
+		c := capture.CameraConfig{Motion: &capture.MotionConfig{Before: 3, Hold: 2 * time.Second}}
+		cam, err := capture.NewCamera(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		live := &capturetest.Source{Frames: frames, Live: true}
+		src := cam.Prepare(live)
+		got := make(chan capture.Frame, 20)
+		go func() {
+			for {
+				f, err := src.Next(t.Context())
+				if err != nil {
+					close(got)
+					return
+				}
+				got <- f
+			}
+		}()
+		for range 7 {
+			live.Step()
+			synctest.Wait() // it is through the gate
+		}
+		cam.Trigger()
+		for range 5 {
+			live.Step()
+			synctest.Wait() // it is through the gate
+		}
+		src.Close()
+		var seqs []uint64
+		for f := range got {
+			seqs = append(seqs, f.Seq)
+		}
+		// Frame 7 is the trigger's; 4, 5, 6 come from before, 8 and 9 within the hold.
+		want := []uint64{4, 5, 6, 7, 8, 9}
+		if len(seqs) != len(want) {
 			t.Fatalf("frames %v, want %v", seqs, want)
 		}
-	}
+		for i := range want {
+			if seqs[i] != want[i] {
+				t.Fatalf("frames %v, want %v", seqs, want)
+			}
+		}
+	})
 }
 
 func TestAPaceMakesFramesFewerAndSmaller(t *testing.T) {
