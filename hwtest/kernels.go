@@ -60,7 +60,7 @@ func compareKernels(isa string) error {
 		return x
 	}
 	weights := floats(rows * cols)
-	for _, typ := range []quant.Type{quant.Q4_0, quant.Q8_0, quant.F16} {
+	for _, typ := range []quant.Type{quant.Q4_0, quant.Q4_1, quant.Q4_K, quant.Q6_K, quant.Q8_0, quant.F16} {
 		data := make([]byte, typ.RowBytes(cols)*rows)
 		if err := quant.Quantize(typ, data, weights); err != nil {
 			return err
