@@ -2,6 +2,7 @@ package capture
 
 import (
 	"context"
+	"errors"
 	"sync"
 )
 
@@ -110,6 +111,9 @@ func (c *Camera) prepare(src Source) Source {
 	g := &gated{src: src, sampler: NewSampler(src, c.fps), view: &view, pixels: c.pixels}
 	if c.cfg.Motion != nil {
 		g.gate = NewMotionGate(*c.cfg.Motion)
+		if len(view.Masks) > 0 && view.Crop == (Rect{}) {
+			g.gate.hide = &View{Masks: view.Masks}
+		}
 	}
 	c.gate = g
 	return g
@@ -158,24 +162,40 @@ func (g *gated) take() (Frame, bool) {
 	return f, true
 }
 
-// add puts what passes of a frame into the queue. The view comes first: neither the gate nor its ring ever hold a masked pixel.
+// add puts what passes of a frame into the queue. Nothing leaves, nor is looked at for motion, that the view does not show: a
+// view that crops comes first; else the gate itself leaves the masks out, and the frames that it lets pass go through the view
+// then. Most frames of a quiet scene are so never decoded.
 func (g *gated) add(f Frame) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	f, err := g.view.Apply(f)
-	if err != nil {
-		return err
+	if g.gate == nil {
+		return g.show(f)
+	}
+	if g.view.Crop != (Rect{}) {
+		var err error
+		if f, err = g.view.Apply(f); err != nil {
+			return err
+		}
+	}
+	pass, _, err := g.gate.Add(f)
+	for _, p := range pass {
+		err = errors.Join(err, g.show(p))
+	}
+	return err
+}
+
+// show queues a frame as the view and the pace have it.
+func (g *gated) show(f Frame) (err error) {
+	if g.gate == nil || g.view.Crop == (Rect{}) {
+		if f, err = g.view.Apply(f); err != nil {
+			return err
+		}
 	}
 	if f, err = shrink(f, g.pixels); err != nil {
 		return err
 	}
-	if g.gate == nil {
-		g.queue = append(g.queue, f)
-		return nil
-	}
-	pass, _, err := g.gate.Add(f)
-	g.queue = append(g.queue, pass...)
-	return err
+	g.queue = append(g.queue, f)
+	return nil
 }
 
 func (g *gated) trigger() {

@@ -38,6 +38,7 @@ type MotionGate struct {
 	noise   []float32 // mean absolute difference of cells that did not move
 	scratch []float32
 	luma    mjpeg.Luma
+	hide    *View // masks of what is not to be looked at; nil: none
 	begun   bool
 	last    time.Time
 
@@ -172,6 +173,12 @@ func abs32(v float32) float32 {
 
 // lumaGrid fills cells with the mean brightness of each part of the picture.
 func (g *MotionGate) lumaGrid(f Frame, cells []float32) error {
+	if g.hide != nil && f.Format != JPEG {
+		var err error
+		if f, err = g.hide.Apply(f); err != nil {
+			return err
+		}
+	}
 	switch f.Format {
 	case JPEG:
 		// A camera's JPEG has the mean of each 8x8 block in it, and that is all that the grid needs.
@@ -184,11 +191,20 @@ func (g *MotionGate) lumaGrid(f Frame, cells []float32) error {
 		}
 		err = mjpeg.DecodeLuma(f.Data, &g.luma)
 		if err == nil {
+			if g.hide != nil {
+				g.hide.hideBlocks(&g.luma, head)
+			}
 			grid(cells, g.luma.W, g.luma.H, func(x, y int) int { return int(g.luma.Mean[y*g.luma.W+x]) })
 			return nil
 		}
 		if !errors.Is(err, mjpeg.ErrOther) {
 			return fmt.Errorf("capture: %w: %w", ErrBadFrame, err)
+		}
+		if g.hide != nil {
+			if f, err = g.hide.Apply(f); err != nil {
+				return err
+			}
+			break
 		}
 		img, err := decodeJPEG(f.Data)
 		if err != nil {

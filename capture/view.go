@@ -98,10 +98,26 @@ func blockOf(f Frame) (w, h int) {
 	return 1, 1
 }
 
-func (v *View) blackOut(pix []byte, w, h, bw, bh int) {
+// hideBlocks makes the blocks under masks black. A mask has grown to what is coded together, so each block of 8x8 pixels lies
+// under it wholly or not at all.
+func (v *View) hideBlocks(l *mjpeg.Luma, head mjpeg.Header) {
+	v.coverFor(head.Width, head.Height, head.BlockW, head.BlockH)
+	for i := range l.Mean {
+		if v.cover[i/l.W*8*head.Width+i%l.W*8] {
+			l.Mean[i] = 0
+		}
+	}
+}
+
+// coverFor works cover out for a size of picture and of blocks, if it is not.
+func (v *View) coverFor(w, h, bw, bh int) {
 	if size := [4]int{w, h, bw, bh}; v.cover == nil || v.coverSize != size {
 		v.cover, v.coverSize = coverOf(v.Masks, w, h, bw, bh), size
 	}
+}
+
+func (v *View) blackOut(pix []byte, w, h, bw, bh int) {
+	v.coverFor(w, h, bw, bh)
 	for i, masked := range v.cover {
 		if masked {
 			pix[3*i], pix[3*i+1], pix[3*i+2] = 0, 0, 0
