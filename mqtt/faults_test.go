@@ -320,7 +320,7 @@ func countEvents(t *testing.T, url string) (*counter, time.Time) {
 	return c, start
 }
 
-// TestLatency measures from Event to the subscriber, with fsync. It claims nothing in go test, where others share the machine.
+// TestLatency measures from Event to the subscriber, with fsync, 300 events or EDGEVLM_LATENCY_EVENTS. It claims nothing in go test, where others share the machine.
 func TestLatency(t *testing.T) {
 	if !fullFaults() {
 		t.Skip("a measurement, with EDGEVLM_FAULTS=full")
@@ -334,7 +334,10 @@ func TestLatency(t *testing.T) {
 	defer s.Close()
 	p, stop := running(t, fast(m.URL()), s, nil)
 	defer stop()
-	const n = 300
+	n := 300
+	if v, err := strconv.Atoi(os.Getenv("EDGEVLM_LATENCY_EVENTS")); err == nil {
+		n = v
+	}
 	made := map[uint64]time.Time{}
 	var durable []time.Duration
 	for range n {

@@ -27,6 +27,7 @@ type Announcer struct {
 	mu       sync.Mutex
 	options  Options
 	messages map[string][]byte
+	before   map[string][]byte // what an earlier run announced, where that had entities which this one does not have
 }
 
 // Announce publishes the device, publishes everything once more when Home Assistant starts, and removes entities that an
@@ -36,9 +37,10 @@ func Announce(pub Publisher, t mqtt.Topics, o Options) (*Announcer, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Announcer{topics: t, pub: pub, options: o, messages: messages}
+	a := &Announcer{topics: t, pub: pub, options: o, messages: messages, before: map[string][]byte{}}
 	pub.Handle(o.prefix()+"/status", func(m mqtt.Message) {
 		if string(m.Payload) == "online" && !m.Retained {
+			a.removeAgain()
 			pub.Republish()
 		}
 	})
@@ -92,12 +94,28 @@ func (a *Announcer) onRetained(m mqtt.Message) {
 	}
 }
 
+// removeAgain has a Home Assistant that was away when entities were removed do it now: it removes only what was announced
+// since it started, so that is done first. None of it is retained.
+func (a *Announcer) removeAgain() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for topic, old := range a.before {
+		if removal := withRemovals(old, a.messages[topic]); removal != nil {
+			a.pub.Send(topic, old)
+			a.pub.Send(topic, removal)
+		}
+	}
+}
+
 // publish replaces old by the present message of topic. An entity is removed by a message in which only its platform is
 // left; without that, it would stay in Home Assistant until its next start. That message is not retained: the present one
 // is what the broker shall keep.
 func (a *Announcer) publish(topic string, old []byte) {
 	if removal := withRemovals(old, a.messages[topic]); removal != nil {
 		a.pub.Send(topic, removal)
+		if a.before[topic] == nil { // the first is what Home Assistant may know
+			a.before[topic] = old
+		}
 	}
 	a.pub.SetRetained(topic, a.messages[topic])
 }

@@ -214,6 +214,55 @@ func TestRemovedEntitiesAreDeletedAcrossRestartsAndUpdates(t *testing.T) {
 	})
 }
 
+// birth says that Home Assistant has started.
+func birth(t *testing.T, url string) {
+	t.Helper()
+	other, err := mqtt.NewTopics("other")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := mqtt.NewPublisher(mqtt.Config{URL: url}, other, mqtt.NewMemorySpool(0), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); p.Run(ctx) }()
+	t.Cleanup(func() { cancel(); <-done })
+	mqtttest.Eventually(t, "home assistant is connected", func() bool { return p.Status().Connected })
+	p.Send("homeassistant/status", []byte("online"))
+}
+
+func TestAHomeAssistantThatWasAwayRemovesEntitiesWhenItStarts(t *testing.T) {
+	b, err := broker.Start(context.Background(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	_, stop := run(t, b.URL(), options())
+	first := mqtttest.Collect(t, b.URL(), deviceTopic)
+	mqtttest.Eventually(t, "the device is announced", func() bool { return first.Last(deviceTopic) != "" })
+	old := first.Last(deviceTopic)
+	stop()
+	fewer := options()
+	fewer.Cameras[0].Questions = fewer.Cameras[0].Questions[:1]
+	run(t, b.URL(), fewer)
+	want, _ := discovery.Messages(topics(t), fewer)
+	mqtttest.Eventually(t, "the new device is announced", func() bool { return first.Last(deviceTopic) == string(want[deviceTopic]) })
+
+	ha := mqtttest.Collect(t, b.URL(), deviceTopic)
+	birth(t, b.URL())
+	mqtttest.Eventually(t, "it hears of the old entities, their removal and the present ones", func() bool {
+		var live []mqtt.Message
+		for _, m := range ha.Messages() {
+			if !m.Retained {
+				live = append(live, m)
+			}
+		}
+		return len(live) >= 3 && string(live[0].Payload) == old && len(stubs(live[1])) > 0 && string(live[2].Payload) == string(want[deviceTopic])
+	})
+}
+
 func TestEverythingIsPublishedAgainWhenHomeAssistantStarts(t *testing.T) {
 	b, err := broker.Start(context.Background(), "127.0.0.1:0")
 	if err != nil {
@@ -233,19 +282,6 @@ func TestEverythingIsPublishedAgainWhenHomeAssistantStarts(t *testing.T) {
 	}
 	run(t, b.URL(), options())
 	mqtttest.Eventually(t, "the device is announced", func() bool { return live() == 1 })
-	other, err := mqtt.NewTopics("other")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := mqtt.NewPublisher(mqtt.Config{URL: b.URL()}, other, mqtt.NewMemorySpool(0), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan struct{})
-	go func() { defer close(done); p.Run(ctx) }()
-	defer func() { cancel(); <-done }()
-	mqtttest.Eventually(t, "home assistant is connected", func() bool { return p.Status().Connected })
-	p.Send("homeassistant/status", []byte("online"))
+	birth(t, b.URL())
 	mqtttest.Eventually(t, "it is announced again", func() bool { return live() == 2 })
 }

@@ -86,14 +86,20 @@ type entity struct {
 	UniqueID   string         `json:"unique_id"`
 }
 
-// entities are the device's, by unique id without the device's name.
-func (h *hass) entities() map[string]entity {
+// states are all entities, by id.
+func (h *hass) states() map[string]entity {
 	h.t.Helper()
 	json.NewEncoder(h.in).Encode(map[string]string{"do": "states"})
 	var all map[string]entity
 	h.read(&all)
+	return all
+}
+
+// entities are the device's, by unique id without the device's name.
+func (h *hass) entities() map[string]entity {
+	h.t.Helper()
 	out := map[string]entity{}
-	for id, e := range all {
+	for id, e := range h.states() {
 		if name, ok := strings.CutPrefix(e.UniqueID, "edgevlm_gate_"); ok {
 			e.ID = id
 			out[name] = e
@@ -209,6 +215,14 @@ func TestHomeAssistant(t *testing.T) {
 	if len(d.State) > 255 || d.Attributes["text"] != strings.TrimSpace(long) && d.Attributes["text"] != long {
 		t.Errorf("state of %d characters, attributes %v", len(d.State), d.Attributes)
 	}
+	// The blueprint's automation: from no to yes, it hears what is seen.
+	b.say("Nobody is there.", "no")
+	h.waitFor("the yes/no question is off", "front_yard_q_person", func(e entity) bool { return e.State == "off" })
+	b.say("Somebody is back.", "yes")
+	mqtttest.Eventually(t, "the blueprint's automation has run", func() bool {
+		time.Sleep(50 * time.Millisecond)
+		return h.states()["input_text.heard"].State == "Somebody is back."
+	})
 	person := h.waitFor("the yes/no question is on", "front_yard_q_person", func(e entity) bool { return e.State == "on" })
 	if p, _ := person.Attributes["probability"].(float64); p != 0.93 || !strings.HasPrefix(person.ID, "binary_sensor.") {
 		t.Errorf("%+v", person)

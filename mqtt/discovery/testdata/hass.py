@@ -9,16 +9,42 @@ Reads one JSON command a line from stdin, answers with one line on stdout:
 import asyncio
 import json
 import os
+import shutil
 import sys
 
 from homeassistant import bootstrap, runner
 from homeassistant.helpers import entity_registry
 
 
+# An automation made from the blueprint, which leaves what it would say in an input_text.
+AUTOMATION = """
+input_text:
+  heard:
+    max: 255
+automation:
+  - id: blueprint
+    alias: Blueprint
+    use_blueprint:
+      path: edgevlm/blueprint.yaml
+      input:
+        question: binary_sensor.gate_front_yard_person
+        description: sensor.gate_front_yard_description
+        actions:
+          - action: input_text.set_value
+            target:
+              entity_id: input_text.heard
+            data:
+              value: "{{ text[:200] }}"
+"""
+
+
 def write_config(directory, http_port):
-    os.makedirs(directory, exist_ok=True)
+    blueprints = os.path.join(directory, "blueprints", "automation", "edgevlm")
+    os.makedirs(blueprints, exist_ok=True)
+    here = os.path.dirname(os.path.abspath(__file__))
+    shutil.copy(os.path.join(here, "..", "blueprint.yaml"), blueprints)
     with open(os.path.join(directory, "configuration.yaml"), "w") as f:
-        f.write(f"homeassistant:\n  name: Test\nhttp:\n  server_host: 127.0.0.1\n  server_port: {http_port}\n")
+        f.write(f"homeassistant:\n  name: Test\nhttp:\n  server_host: 127.0.0.1\n  server_port: {http_port}\n{AUTOMATION}")
 
 
 async def add_mqtt(hass, port):
