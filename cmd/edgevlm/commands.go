@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -12,6 +13,7 @@ import (
 	"github.com/edgevlm/edgevlm/mqtt"
 	"github.com/edgevlm/edgevlm/mqtt/commands"
 	"github.com/edgevlm/edgevlm/runtime/pipeline"
+	"github.com/edgevlm/edgevlm/runtime/schema"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
 )
 
@@ -56,6 +58,7 @@ type answered struct {
 	Text       string          `json:"text,omitempty"`
 	Value      string          `json:"value,omitempty"`
 	Kind       string          `json:"kind,omitempty"`
+	JSON       json.RawMessage `json:"json,omitempty"` // by the request's schema
 	// Probability of Value, and those of all choices.
 	Probability   float64            `json:"probability,omitempty"`
 	Probabilities map[string]float64 `json:"probabilities,omitempty"`
@@ -124,6 +127,12 @@ func (d *daemon) Ask(ctx context.Context, r commands.Request) (any, error) {
 	data := newAnswered(newEvent(x, d.info))
 	data.Answers = nil
 	data.Value, data.Kind, data.Probability = a.Value, string(a.Kind), a.Probability
+	if r.Kind == "json" {
+		if !json.Valid([]byte(a.Value)) {
+			return nil, fmt.Errorf("the answer is no JSON document: give more than %d max_tokens", q.MaxTokens)
+		}
+		data.Value, data.Kind, data.JSON = "", r.Kind, json.RawMessage(a.Value)
+	}
 	for _, b := range a.Boxes {
 		data.Boxes = append(data.Boxes, mqtt.Box(b))
 	}
@@ -140,12 +149,23 @@ func (d *daemon) Ask(ctx context.Context, r commands.Request) (any, error) {
 	return data, nil
 }
 
+// schemaTokens is how long a document by a schema may be where the request does
+// not say.
+const schemaTokens = 256
+
 // freeQuestion is the model's form of an ask request.
 func freeQuestion(r commands.Request) (vlm.Question, error) {
-	if r.Kind == "json" {
-		return vlm.Question{}, errors.New("kind json: this version has no answers by a schema yet")
-	}
 	q := vlm.Question{Name: "answer", Text: r.Question, Kind: vlm.Kind(r.Kind), Choices: r.Choices, MaxTokens: r.MaxTokens}
+	if r.Kind == "json" {
+		var err error
+		if q.Schema, err = schema.Parse(r.Schema); err != nil {
+			return q, err
+		}
+		q.Kind = vlm.KindText
+		if q.MaxTokens == 0 {
+			q.MaxTokens = schemaTokens
+		}
+	}
 	return q, vlm.CheckQuestions([]vlm.Question{q})
 }
 

@@ -40,6 +40,10 @@ func (s *askScene) Ask(_ context.Context, qs []vlm.Question) (all []vlm.Answer, 
 			a.Value, a.Probability, a.Probabilities = "yes", 0.9, []float64{0.9, 0.1}
 		case vlm.KindChoice:
 			a.Value, a.Probability = q.Choices[1], 0.6
+		case vlm.KindText:
+			if q.Schema != nil {
+				a.Value = `{"cars":2}`
+			}
 		case vlm.KindNumber:
 			a.Value, a.Probability = "3", 0.7
 		}
@@ -191,6 +195,14 @@ func TestRequestsAreAnsweredByTheModel(t *testing.T) {
 	send("request/ask", `{"transaction":4,"question":"Is that impossible?","kind":"yes_no"}`)
 	if r := response(t, got, "ask", "4"); r.Status != "error" || !strings.Contains(r.Error, "bad request") {
 		t.Errorf("a question that can't be asked: %+v", r)
+	}
+	send("request/ask", `{"transaction":41,"question":"What is there?","schema":{"type":"object","properties":{"cars":{"type":"integer","minimum":0,"maximum":9}},"required":["cars"]}}`)
+	if r := response(t, got, "ask", "41"); !strings.Contains(fmt.Sprint(r.Data), "json:map[cars:2]") {
+		t.Errorf("a question with a schema: %+v", r)
+	}
+	send("request/ask", `{"transaction":42,"question":"What is there?","schema":{"type":"nonsense"}}`)
+	if r := response(t, got, "ask", "42"); r.Status != "error" {
+		t.Errorf("a schema that is none: %+v", r)
 	}
 	send("request/snapshot", `{"transaction":5}`)
 	if r := response(t, got, "snapshot", "5"); r.Status != "ok" || !strings.Contains(fmt.Sprint(r.Data), "edgevlm/gate/yard/snapshot") {
