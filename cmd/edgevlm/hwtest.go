@@ -29,6 +29,7 @@ func (c *hwtestCmd) Run(e *env) error {
 		}
 		o.Broker = config.Redact(cfg.MQTT.URL)
 		o.Dir = spoolDir(cfg.Spool)
+		o.Board = config.BoardConfig(cfg.GPIO, cfg.Power)
 		o.Connect = func(ctx context.Context) error { return mqtt.Check(ctx, cfg.MQTT.Config()) }
 	}
 	if files, err := located(model); err == nil { // else opening it says so

@@ -21,7 +21,14 @@ type figures struct {
 
 // snapshot is what a scrape shows.
 func (d *daemon) snapshot() metrics.Snapshot {
-	s := metrics.Snapshot{Version: version(), TemperatureC: temperature("/sys/class/thermal")}
+	s := metrics.Snapshot{Version: version(), TemperatureC: temperature(thermalDir)}
+	if d.board != nil {
+		now := d.board.Status()
+		s.Pace = &now.Pace.Level
+		if now.HasPower {
+			s.PowerW = &now.Power.Watts
+		}
+	}
 	if p := d.pipe.Load(); p != nil { // it was stored after d.info
 		s.Model, s.Quant, s.Backend = d.info.Name, d.info.Quant, d.info.Backend
 		for _, c := range p.Stats() {

@@ -69,7 +69,7 @@ func TestTheDaemonShowsItsFigures(t *testing.T) {
 		_, got := scrape(t, cfg.HTTP.Listen, "/metrics")
 		for _, part := range []string{
 			`edgevlm_info{backend="fake",model="fake",quant="Q4_0",`, `edgevlm_camera_up{camera="yard"} 1`,
-			`edgevlm_stage_seconds_bucket{camera="yard",stage="vision",le="0.025"} `, "edgevlm_tokens_per_second 100\n", "edgevlm_mqtt_connected 1\n",
+			`edgevlm_stage_seconds_bucket{camera="yard",stage="vision",le="0.025"} `, "edgevlm_tokens_per_second 100\n", "edgevlm_pace_steps 0\n", "edgevlm_mqtt_connected 1\n",
 		} {
 			if !strings.Contains(got, part) {
 				return false
