@@ -107,7 +107,7 @@ func (c *Client) Get(ctx context.Context, d Download) (Result, error) {
 	if err := p.restore(ctx, d); err != nil {
 		return Result{}, err
 	}
-	var tried []error
+	var absent error
 	for _, from := range d.URLs {
 		r, err := c.getFrom(ctx, p, d, from)
 		if err == nil {
@@ -116,9 +116,13 @@ func (c *Client) Get(ctx context.Context, d Download) (Result, error) {
 		if !errors.Is(err, errAbsent) {
 			return Result{}, err
 		}
-		tried = append(tried, err)
+		if absent == nil {
+			absent = err
+		} else {
+			absent = fmt.Errorf("%w; %s", absent, strings.TrimPrefix(err.Error(), "models: "))
+		}
 	}
-	return Result{}, errors.Join(tried...)
+	return Result{}, absent
 }
 
 // present says whether the file is there already and is the one asked for.
