@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"math/bits"
 	"slices"
+	"sort"
 	"unicode/utf8"
 )
 
 // Vocabulary is the tokens that documents are written with. It is immutable.
 type Vocabulary struct {
-	size    int
+	pieces  [][]byte
+	sorted  []int32 // the tokens in use, by their bytes
 	all     tokenTrie
 	odd     tokenTrie // tokens that may do more in a string than go on with it
 	plain   []plain   // the others, by length
+	bytes   bool      // every byte is a token
 	longest int       // bytes of a token: no token has more characters
 }
 
@@ -62,9 +65,9 @@ func (s Set) or(o Set) {
 const maxTokenBytes = 1024
 
 // NewVocabulary builds one from the tokens' bytes, by id. A token with none, or longer than 1024, is never allowed: so
-// are tokens left out that are not text. Of tokens with the same bytes only the first is used.
+// are tokens left out that are not text. The pieces must not change. Of tokens with the same bytes only the first is used.
 func NewVocabulary(pieces [][]byte) *Vocabulary {
-	v := &Vocabulary{size: len(pieces)}
+	v := &Vocabulary{pieces: pieces}
 	var all, odd []int32
 	byLength := map[int][]int32{}
 	seen := make(map[string]bool, len(pieces))
@@ -81,6 +84,14 @@ func NewVocabulary(pieces [][]byte) *Vocabulary {
 		} else {
 			odd = append(odd, int32(id))
 		}
+	}
+	v.sorted = all
+	v.bytes = true
+	for b := range 256 {
+		v.bytes = v.bytes && seen[string([]byte{byte(b)})]
+	}
+	for _, ids := range [][]int32{all, odd} {
+		slices.SortFunc(ids, func(a, b int32) int { return bytes.Compare(pieces[a], pieces[b]) })
 	}
 	v.all, v.odd = newTokenTrie(pieces, all), newTokenTrie(pieces, odd)
 	var lengths []int
@@ -103,10 +114,10 @@ func isPlain(p []byte) bool {
 }
 
 // NewSet returns an empty set for the vocabulary.
-func (v *Vocabulary) NewSet() Set { return make(Set, (v.size+63)/64) }
+func (v *Vocabulary) NewSet() Set { return make(Set, (len(v.pieces)+63)/64) }
 
+// newTokenTrie takes ids in the order of their bytes.
 func newTokenTrie(pieces [][]byte, ids []int32) tokenTrie {
-	slices.SortFunc(ids, func(a, b int32) int { return bytes.Compare(pieces[a], pieces[b]) })
 	var t tokenTrie
 	var open []int32 // nodes from the root to the last one
 	var last []byte
@@ -242,21 +253,30 @@ func (w *Walker) walk(trie tokenTrie, from []thread, set Set) {
 	}
 }
 
+// Fits says whether Tokens writes text with at most n tokens.
+func (v *Vocabulary) Fits(text string, n int) bool {
+	if v.bytes && len(text) <= n {
+		return true // a token a byte would do, and Tokens needs no more
+	}
+	ids, ok := v.Tokens(text)
+	return ok && len(ids) <= n
+}
+
 // Tokens writes text with as few tokens as taking the longest first gives; ok is false if the vocabulary can't.
 func (v *Vocabulary) Tokens(text string) (ids []int32, ok bool) {
 	for text != "" {
+		// The tokens that begin as text does are a range of the sorted ones, which each byte narrows.
 		best, size := int32(-1), 0
-		for i, depth := 0, 0; i < len(v.all) && depth < len(text); {
-			switch n := &v.all[i]; {
-			case int(n.depth) < depth: // the branch has ended
-				i = len(v.all)
-			case n.b != text[depth]:
-				i = int(n.skip)
-			default:
-				if depth++; n.token >= 0 {
-					best, size = n.token, depth
-				}
-				i++
+		for lo, hi, d := 0, len(v.sorted), 0; d < len(text); d++ {
+			b := text[d]
+			in := v.sorted[lo:hi]
+			from := sort.Search(len(in), func(i int) bool { p := v.pieces[in[i]]; return len(p) > d && p[d] >= b })
+			to := sort.Search(len(in), func(i int) bool { p := v.pieces[in[i]]; return len(p) > d && p[d] > b })
+			if lo, hi = lo+from, lo+to; lo == hi {
+				break
+			}
+			if first := v.sorted[lo]; len(v.pieces[first]) == d+1 {
+				best, size = first, d+1
 			}
 		}
 		if best < 0 {

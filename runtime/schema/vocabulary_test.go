@@ -115,6 +115,9 @@ func TestTokensTakeTheLongestFirst(t *testing.T) {
 		if !ok {
 			rt.Fatalf("%q can't be written", text)
 		}
+		if n := len(ids); !v.Fits(text, n) || v.Fits(text, n-1) {
+			rt.Fatalf("%q has %d tokens, but fits %v, in one less %v", text, n, v.Fits(text, n), v.Fits(text, n-1))
+		}
 		if diff := cmp.Diff(text, got.String()); diff != "" {
 			rt.Fatal(diff)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"math/bits"
 
 	"github.com/edgevlm/edgevlm/runtime/schema"
 	"github.com/edgevlm/edgevlm/runtime/token"
@@ -17,7 +18,8 @@ type constraint struct {
 	walker *schema.Walker
 	set    schema.Set
 	state  schema.State
-	plan   []int32   // completes the document from state
+	plan   []int32   // completes the document from state; nil: what the vocabulary makes of state's completion does
+	ends   []int32   // end tokens, once they are needed
 	logits []float32 // the model's, those of tokens that can't come at -Inf
 }
 
@@ -35,12 +37,12 @@ func newSchemaVocabulary(t *token.Tokenizer) *schema.Vocabulary {
 func (e *Engine) newConstraint(s *schema.Schema, budget int) (*constraint, error) {
 	v := e.schemaVocabulary()
 	c := &constraint{tok: e.tok, v: v, walker: v.NewWalker(), set: v.NewSet(), state: s.Start()}
-	var ok bool
-	if c.plan, ok = v.Tokens(s.Shortest()); !ok {
+	plan, ok := v.Tokens(s.Shortest())
+	if !ok {
 		return nil, fmt.Errorf("the model's vocabulary can't write what the schema wants, such as %.60q", s.Shortest())
 	}
-	if len(c.plan) > budget {
-		return nil, fmt.Errorf("the shortest answer to the schema has %d tokens, but at most %d are allowed: allow more, or ask for less", len(c.plan), budget)
+	if len(plan) > budget {
+		return nil, fmt.Errorf("the shortest answer to the schema has %d tokens, but at most %d are allowed: allow more, or ask for less", len(plan), budget)
 	}
 	return c, nil
 }
@@ -63,16 +65,16 @@ func (c *constraint) next(logits []float32, draw *sampler, left int) (id int32, 
 			return id, false, nil
 		}
 		state, ok := c.state.Advance(c.tok.Piece(id))
-		if ok {
-			plan, ok := c.v.Tokens(state.Completion())
-			if ok && len(plan) < left {
-				c.state, c.plan = state, plan
-				return id, false, nil
-			}
+		if ok && c.v.Fits(state.Completion(), left-1) {
+			c.state, c.plan = state, nil
+			return id, false, nil
 		}
 		c.logits[id] = float32(math.Inf(-1))
 	}
 	// The way to the end that is known to fit.
+	if c.plan == nil {
+		c.plan, _ = c.v.Tokens(c.state.Completion())
+	}
 	if len(c.plan) == 0 {
 		return 0, true, nil
 	}
@@ -84,15 +86,31 @@ func (c *constraint) next(logits []float32, draw *sampler, left int) (id int32, 
 // mask copies logits, without those of tokens that can't come.
 func (c *constraint) mask(logits []float32) {
 	c.walker.Allowed(c.state, c.set)
-	c.logits = append(c.logits[:0], logits...)
-	complete := c.state.Complete()
+	if len(c.logits) != len(logits) {
+		c.logits = make([]float32, len(logits))
+	}
 	none := float32(math.Inf(-1))
 	for i := range c.logits {
-		id := int32(i)
-		if i < c.tok.Size() && (c.set.Has(id) || complete && c.tok.IsEOG(id)) {
-			continue
-		}
 		c.logits[i] = none
+	}
+	for i, word := range c.set {
+		for ; word != 0; word &= word - 1 {
+			id := i<<6 + bits.TrailingZeros64(word)
+			c.logits[id] = logits[id]
+		}
+	}
+	if !c.state.Complete() {
+		return
+	}
+	if c.ends == nil {
+		for id := range int32(c.tok.Size()) {
+			if c.tok.IsEOG(id) {
+				c.ends = append(c.ends, id)
+			}
+		}
+	}
+	for _, id := range c.ends {
+		c.logits[id] = logits[id]
 	}
 }
 
