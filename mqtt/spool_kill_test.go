@@ -77,7 +77,7 @@ func smallDaemon(dir, url string) {
 	if os.Getenv("EDGEVLM_TEST_CLOCK") != "" {
 		clock = steppingClock()
 		// Go's own clock does not step while a process runs, but a restart sees another time.
-		offset := clock().Sub(time.Now())
+		offset := time.Until(clock())
 		cfg.now = func() time.Time { return time.Now().Add(offset) }
 	}
 	s, err := OpenSpool(cfg)
