@@ -77,6 +77,9 @@ type Response struct {
 // error, where it could be read.
 func ParseRequest(verb string, payload []byte, cameras []string) (Request, error) {
 	var r Request
+	if !slices.Contains([]string{Describe, Ask, Snapshot, Health}, verb) {
+		return r, errors.New("no such request: use describe, ask, snapshot or health")
+	}
 	if len(payload) > MaxPayload {
 		return r, fmt.Errorf("the request has %d bytes: at most %d", len(payload), MaxPayload)
 	}
@@ -133,8 +136,6 @@ func (r *Request) check(verb string, cameras []string) error {
 		err = errors.Join(only("camera", "prompt", "max_tokens"), checkText("prompt", r.Prompt, false))
 	case Ask:
 		err = errors.Join(only("camera", "question", "max_tokens", "kind", "choices", "schema"), checkText("question", r.Question, true), r.checkKind())
-	default:
-		return fmt.Errorf("no such request: use describe, ask, snapshot or health")
 	}
 	if r.MaxTokens < 0 || r.MaxTokens > MaxTokens {
 		err = errors.Join(err, fmt.Errorf("max_tokens is %d: use 1 to %d", r.MaxTokens, MaxTokens))
