@@ -153,7 +153,7 @@ func (a *activation) quantizeU8(x []float32) {
 	}
 }
 
-// int8Groups is where group g begins in m.packed, and the bytes from one of its blocks to the next.
+// int8Group is where group g begins in m.packed, and the bytes from one of its blocks to the next.
 func (m *Matrix) int8Group(g int) (at, stride int) {
 	first := g / int8Groups * int8Groups
 	stride = min(int8Groups, m.rowGroups()-first) * groupInt8
@@ -208,13 +208,8 @@ func (m *Matrix) mulInt8(out, x []float32, n int, r Runner) {
 		}
 	})
 	groups := m.rowGroups()
-	size := int8Groups
-	for size > 1 && groups < 4*size*r.Threads() {
-		size /= 2 // divides int8Groups still: a chunk stays within groups that lie together
-	}
-	run(r, groups, size, func(from, to int) {
+	run(r, groups, groupsOfChunk(groups, r), func(from, to int) {
 		at, stride := m.int8Group(from)
-		full := min(to, m.rows/groupRows) // groups whose 8 rows all exist
 		for c := range n {
 			clear(out[c*m.rows:][from*groupRows : min(m.rows, to*groupRows)])
 		}
@@ -224,17 +219,42 @@ func (m *Matrix) mulInt8(out, x []float32, n int, r Runner) {
 				a := acts[c*nb:][:w*nb]
 				for b := k0; b < min(nb, k0+int8Depth); b += int8Blocks {
 					blocks := min(nb, k0+int8Depth, b+int8Blocks) - b
-					if full > from {
-						k.int8(m.packed[at+b*stride:], stride, full-from, blocks, a[b*w:], w, out[c*m.rows+from*groupRows:], m.rows)
-					}
-					if full < to {
-						last, _ := m.int8Group(full)
-						edgeGroup(k.int8, m.packed[last+b*stride:], stride, blocks, a[b*w:], w, out[c*m.rows+full*groupRows:], m.rows, m.rows-full*groupRows)
-					}
+					m.addGroups(k.int8, m.packed[at+b*stride:], stride, from, to, blocks, a[b*w:], w, out[c*m.rows:])
 				}
 			}
 		}
 	})
+}
+
+// groupsOfChunk is how many groups a chunk takes so that every thread gets about four chunks: a divisor of int8Groups, so that a
+// chunk stays within groups that lie together.
+func groupsOfChunk(groups int, r Runner) int {
+	size := int8Groups
+	for size > 1 && groups < 4*size*r.Threads() {
+		size /= 2
+	}
+	return size
+}
+
+// addGroups adds groups [from, to), which w begins with, times a panel to out, whose rows are those of m.
+func (m *Matrix) addGroups(kernel int8Kernel, w []byte, stride, from, to, nb int, a []activation, n int, out []float32) {
+	full := min(to, m.rows/groupRows) // groups whose 8 rows all exist
+	if full > from {
+		kernel(w, stride, full-from, nb, a, n, out[from*groupRows:], m.rows)
+	}
+	if full == to {
+		return
+	}
+	var edge [int8Panel * groupRows]float32
+	live := m.rows - full*groupRows
+	last := out[full*groupRows:]
+	for c := range n {
+		copy(edge[c*groupRows:][:live], last[c*m.rows:])
+	}
+	kernel(w[(full-from)*groupInt8:], stride, 1, nb, a, n, edge[:], groupRows)
+	for c := range n {
+		copy(last[c*m.rows:][:live], edge[c*groupRows:])
+	}
 }
 
 // fillInt8 packs weights of another type.

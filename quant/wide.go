@@ -36,15 +36,11 @@ func (m *Matrix) mulWide(k *kernels, ik *intKernel, out, x []float32, n int, r R
 			}
 		}
 	})
-	groups, size := m.rowGroups(), int8Groups
-	for size > 1 && groups < 4*size*r.Threads() {
-		size /= 2
-	}
-	run(r, groups, size, func(from, to int) {
+	groups := m.rowGroups()
+	run(r, groups, groupsOfChunk(groups, r), func(from, to int) {
 		buffer := spreads.Get().(*[int8Groups * int8Blocks * groupInt8]byte)
 		defer spreads.Put(buffer)
 		stride := (to - from) * groupInt8
-		full := min(to, m.rows/groupRows) // groups whose 8 rows all exist
 		for c := range n {
 			clear(out[c*m.rows:][from*groupRows : min(m.rows, to*groupRows)])
 		}
@@ -55,13 +51,7 @@ func (m *Matrix) mulWide(k *kernels, ik *intKernel, out, x []float32, n int, r R
 			}
 			for c := 0; c < n; c += int8Panel {
 				w := min(int8Panel, n-c)
-				a := acts[c*nb+b*w:]
-				if full > from {
-					ik.wide(buffer[:], stride, full-from, blocks, a, w, out[c*m.rows+from*groupRows:], m.rows)
-				}
-				if full < to {
-					edgeGroup(ik.wide, buffer[(full-from)*groupInt8:], stride, blocks, a, w, out[c*m.rows+full*groupRows:], m.rows, m.rows-full*groupRows)
-				}
+				m.addGroups(ik.wide, buffer[:], stride, from, to, blocks, acts[c*nb+b*w:], w, out[c*m.rows:])
 			}
 		}
 	})
@@ -75,17 +65,5 @@ func addSign(dst, src *[blockLen]int8) {
 	for i := 0; i < blockLen; i += 8 {
 		d, s := (*uint64)(unsafe.Pointer(&dst[i])), (*uint64)(unsafe.Pointer(&src[i]))
 		*d = *s ^ 0x8080808080808080
-	}
-}
-
-// edgeGroup multiplies the last group of a matrix, of which only live rows exist.
-func edgeGroup(kernel int8Kernel, w []byte, stride, nb int, a []activation, n int, out []float32, ldo, live int) {
-	var edge [int8Panel * groupRows]float32
-	for c := range n {
-		copy(edge[c*groupRows:][:live], out[c*ldo:])
-	}
-	kernel(w, stride, 1, nb, a, n, edge[:], groupRows)
-	for c := range n {
-		copy(out[c*ldo:][:live], edge[c*groupRows:])
 	}
 }
