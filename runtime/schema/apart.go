@@ -59,15 +59,7 @@ func apartLiterals(a, b *trie) bool {
 	if overlap(string(a.by), "-0123456789") && overlap(string(b.by), "-0123456789") {
 		return false
 	}
-	if a.end >= 0 && b.end >= 0 {
-		return false
-	}
-	for i, x := range a.by {
-		if c := b.child(x); c != nil && !apartStrings(a.next[i], c) {
-			return false
-		}
-	}
-	return true
+	return apartStrings(a, b)
 }
 
 func apartStrings(a, b *trie) bool {

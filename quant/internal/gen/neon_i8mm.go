@@ -161,11 +161,7 @@ func gemmKI8MM(a *asm, f kformat) {
 			}
 		}
 	}
-	a.p("ADD $%d, R0", f.group)
-	a.p("SUB $1, R2")
-	a.p("CBNZ R2, loop")
-	a.label("done")
-	a.p("RET")
+	endBlocksNEON(a, f.group)
 }
 
 // sumsKI8MM makes a sub-block's integer sums of rows 4h-4h+3.

@@ -332,11 +332,7 @@ func gemmKDOT(a *asm, f kformat) {
 			}
 		}
 	}
-	a.p("ADD $%d, R0", f.group)
-	a.p("SUB $1, R2")
-	a.p("CBNZ R2, loop")
-	a.label("done")
-	a.p("RET")
+	endBlocksNEON(a, f.group)
 }
 
 func gemmSubKDOT(a *asm, f kformat, h int) {

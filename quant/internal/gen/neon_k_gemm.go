@@ -51,11 +51,7 @@ func gemmKNEON(a *asm, f kformat) {
 			a.p("ADD R4, R6")
 		}
 	}
-	a.p("ADD $%d, R0", f.group)
-	a.p("SUB $1, R2")
-	a.p("CBNZ R2, loop")
-	a.label("done")
-	a.p("RET")
+	endBlocksNEON(a, f.group)
 }
 
 // addInner adds the int32 sums in register sum(column, row half) times the activations' d to the inner sums. x and x+1 are
@@ -178,4 +174,13 @@ func minimaNEON(a *asm, f kformat) {
 	a.p("ADD $%d, R10", p4Size)
 	a.p("SUB $1, R9")
 	a.p("CBNZ R9, sub1")
+}
+
+// endBlocksNEON closes a kernel's loop over blocks: R0 weights, size bytes a block, R2 blocks left.
+func endBlocksNEON(a *asm, size int) {
+	a.p("ADD $%d, R0", size)
+	a.p("SUB $1, R2")
+	a.p("CBNZ R2, loop")
+	a.label("done")
+	a.p("RET")
 }
