@@ -275,6 +275,8 @@ func TestWhatIsSetOverMQTTCountsAndSurvivesARestart(t *testing.T) {
 	}
 	n := len(got.Events(t, "edgevlm/gate/yard/event"))
 	d.stop()
+	// Else the last life's "online" may be what is seen below, and a command to a daemon that doesn't listen yet is lost.
+	mqtttest.Eventually(t, "it is offline", func() bool { return got.Last("edgevlm/gate/availability") == "offline" })
 	d = startDaemon(t, cfg, &askModel{})
 	mqtttest.Eventually(t, "it is online", func() bool { return got.Last("edgevlm/gate/availability") == "online" })
 	mqtttest.Eventually(t, "it says that the camera is disabled", func() bool { return got.Last("edgevlm/gate/yard/availability") == "disabled" })
