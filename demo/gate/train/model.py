@@ -61,7 +61,9 @@ class VBlock(nn.Module):
         B, N, D = x.shape
         y = s.attn.qkv(s.norm1(x)).view(B, N, 3 * s.h, D // s.h)
         q, k = rope(y[:, :, :2 * s.h], c, sn).chunk(2, 2)
-        o = F.scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), y[:, :, 2 * s.h:].transpose(1, 2))
+        flat = lambda t: t.transpose(1, 2).reshape(B * s.h, N, -1)
+        z = (flat(q) * (D // s.h) ** -.5).to(y.dtype) @ flat(k).to(y.dtype).transpose(1, 2)
+        o = (z.softmax(-1).to(y.dtype) @ flat(y[:, :, 2 * s.h:])).view(B, s.h, N, -1)
         x = x + s.attn.proj(o.transpose(1, 2).reshape(B, N, D))
         return x + s.mlp.fc2(F.silu(1.702 * s.mlp.fc1(s.norm2(x))) * (1 / 1.702))      # = y * sigmoid(1.702 y), quick_gelu
 
@@ -112,10 +114,14 @@ class DLayer(nn.Module):
         else:
             q = rope(F.linear(n[rows], w[:nq], b[:nq]).view(len(rows), c.h, s.hd), cos[rows], sin[rows])
             y = F.linear(n, w[nq:], b[nq:]).view(len(x), -1, s.hd); k, v = rope(y[:, :c.kv], cos, sin), y[:, c.kv:]; x = x[rows]
-        wide = lambda t: t[:, :, None].expand(-1, -1, g, -1).reshape(len(t), c.h, s.hd).transpose(0, 1)[None]
-        q, k, v = q.transpose(0, 1)[None], wide(k), wide(v)
-        o = [F.scaled_dot_product_attention(q[:, :, a:b], k[:, :, i:j], v[:, :, i:j], attn_mask=m, is_causal=m is None)[0] for a, b, i, j, m in plan]
-        x = x + s.o_proj(torch.cat(o, 1).transpose(0, 1).reshape(len(x), -1))
+        # Plain products: torch's own attention is slow for heads this small on a CPU, above all backwards in bfloat16.
+        k, v = k.transpose(0, 1), v.transpose(0, 1); q = (q * s.hd ** -.5).to(k.dtype).view(len(q), c.kv, g, s.hd).permute(1, 2, 0, 3); o = []
+        for a, b, i, j, m in plan:
+            if m is None: m = torch.ones(b - a, j - i, dtype=torch.bool, device=x.device).tril_()
+            unseen = torch.zeros(m.shape, dtype=q.dtype, device=x.device).masked_fill_(~m, -30000.).repeat(g, 1)[None]
+            z = torch.baddbmm(unseen, q[:, :, a:b].reshape(c.kv, -1, s.hd), k[:, i:j].transpose(1, 2)).softmax(-1).to(v.dtype) @ v[:, i:j]
+            o.append(z.view(c.kv, g, b - a, s.hd).permute(2, 0, 1, 3).reshape(b - a, -1))
+        x = x + s.o_proj(torch.cat(o))
         a, b = s.gu(s.post_attention_layernorm(x)).chunk(2, -1)
         return x + s.down(F.silu(a) * b)
 

@@ -16,7 +16,8 @@ def options(argv=None):
     ap = argparse.ArgumentParser(); A = ap.add_argument
     A("--run", default="runs/gate", help="folder for checkpoints and the log"); A("--seed", type=int, default=1)
     A("--procs", type=int, default=2, help="processes on a CPU: 1 or 2"); A("--cpu", action="store_true", help="even if there is a GPU")
-    A("--pre_steps", type=int, default=12000, help="steps on the vision tower alone"); A("--steps", type=int, default=10500, help="steps on everything")
+    A("--bf16", choices=("auto", "yes", "no"), default="auto", help="products in bfloat16; auto: where the processor multiplies it")
+    A("--pre_steps", type=int, default=12000, help="steps on the vision tower alone"); A("--steps", type=int, default=9000, help="steps on everything")
     A("--pre_share", type=float, default=.4, help="share of the learning-rate cosine spent on the vision tower")
     A("--B", type=int, default=8, help="scenes a step and stream"); A("--tasks", type=int, default=4, help="tasks a scene, besides the description")
     A("--lr", type=float, default=1.5e-3); A("--wd", type=float, default=.05); A("--warm", type=int, default=400)
@@ -103,6 +104,7 @@ def main():
     from sequence import Words
     from tokenizer import Tokenizer
     dev = "cuda" if gpu and torch.cuda.is_available() else "cpu"; torch.set_num_threads(1); torch.manual_seed(a.seed)
+    bf16 = a.bf16 == "yes" or a.bf16 == "auto" and (dev == "cuda" or torch.cpu._is_avx512_bf16_supported())
     old = torch.load(ckpt, weights_only=True) if os.path.exists(ckpt) else None
     text = old["words"] if old else corpus(binary)
     tok = Tokenizer(text); words = Words(tok, *[float(x) for x in a.words.split(",")])
@@ -115,7 +117,7 @@ def main():
         if a.init: z = torch.load(a.init, weights_only=True); m.load_state_dict({k: v for k, v in z["model"].items() if k.startswith("visual.")}, strict=False); heads.load_state_dict(z["heads"])
         else: whiten(m, binary, a, torch)
         say(json.dumps(vars(a)), json.dumps(m.c.dict()), f"params {sum(p.numel() for p in m.parameters())} words {len(tok.words)}",
-            f"python {platform.python_version()} torch {torch.__version__} numpy {np.__version__} {dev} {platform.machine()}")
+            f"python {platform.python_version()} torch {torch.__version__} numpy {np.__version__} {dev} {platform.machine()} {'bfloat16' if bf16 else 'float32'}")
     m.to(dev); heads.to(dev); params = list(m.parameters()) + list(heads.parameters())
     opt = torch.optim.AdamW([{"params": [p for p in params if p.dim() > 1]}, {"params": [p for p in params if p.dim() < 2], "weight_decay": 0}],
                             lr=a.lr, betas=(.9, .98), weight_decay=a.wd, fused=True)
@@ -129,6 +131,7 @@ def main():
         """batch number k of a kind, of all streams of this process; a feed goes on where the last step left it"""
         if kind not in feeds: feeds[kind] = [Batches(binary, a.B if kind != "frozen" else 1, k, kind=kind, seed=a.seed * 16 + s) for s in streams]
         return [c for f in feeds[kind] for c in f.next()]
+    half = lambda: torch.autocast(dev, torch.bfloat16, enabled=bf16)
     total = a.pre_steps + a.steps; run = {}; t0 = saved = time.time(); s0 = step; starved = 0.
     while step < total:
         pre = step < a.pre_steps; j = step - a.pre_steps; lr = rate(a, step)
@@ -137,10 +140,13 @@ def main():
         if not pre and "dense" in feeds:
             for f in feeds.pop("dense"): f.close()
         t1 = time.time(); clips = take("dense", step) if pre else take("normal", j) + (take("frozen", j // 2) if j % 2 else []); starved += time.time() - t1
-        b = Batch(m, clips, dev); ve = m.visual(b.p).view(-1, m.c.d); ls = heads.loss(ve, *b.cells(), None if pre else b.box(m.c.grid))
+        b = Batch(m, clips, dev)
+        with half(): ve = m.visual(b.p).view(-1, m.c.d)
+        ve = ve.float(); ls = heads.loss(ve, *b.cells(), None if pre else b.box(m.c.grid))
         if not pre:                                              # one step in 8 without a system turn
             q = teach(m, b, words, np.random.default_rng([a.seed, step, rank]), j % 8 != 3, a.tasks)
-            ls["text"] = (F.cross_entropy(m.logits(ve, q), q.y, reduction="none") * q.w).sum() / q.w.sum()
+            with half(): z = m.logits(ve, q)
+            ls["text"] = (F.cross_entropy(z.float(), q.y, reduction="none") * q.w).sum() / q.w.sum()
         opt.zero_grad(set_to_none=True); sum(ls.values()).backward(); average()
         gn = nn.utils.clip_grad_norm_(params, 1.0); opt.step(); step += 1
         for k, v in ls.items(): run[k] = .95 * run.get(k, v.item()) + .05 * v.item()
