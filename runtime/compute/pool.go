@@ -18,6 +18,7 @@ type Pool struct {
 	cur     atomic.Pointer[job]
 	_       [56]byte // workers poll cur; keep it alone on its cache line
 	workers []*worker
+	resting atomic.Int32 // how many of workers, from the last on, take no chunks
 	closed  atomic.Bool
 	wg      sync.WaitGroup
 }
@@ -35,6 +36,7 @@ type job struct {
 }
 
 type worker struct {
+	index  int // in workers
 	parked atomic.Bool
 	wake   chan struct{}
 }
@@ -44,8 +46,10 @@ type worker struct {
 func NewPool(threads int) *Pool {
 	p := &Pool{}
 	for i := 1; i < threads; i++ {
-		w := &worker{wake: make(chan struct{}, 1)}
+		w := &worker{index: i - 1, wake: make(chan struct{}, 1)}
 		p.workers = append(p.workers, w)
+	}
+	for _, w := range p.workers { // they read workers
 		p.wg.Add(1)
 		go p.run(w)
 	}
@@ -53,11 +57,24 @@ func NewPool(threads int) *Pool {
 }
 
 // Threads returns the number of chunks that can run at once.
-func (p *Pool) Threads() int { return len(p.workers) + 1 }
+func (p *Pool) Threads() int { return p.awake() + 1 }
+
+// Limit lets at most the given number of threads take chunks, the caller's included: 1 to as many as the pool was made with,
+// which is where it ends too. The others sleep, and cost nothing, from the end of the job that they are on. It may be called
+// at any time.
+func (p *Pool) Limit(threads int) {
+	p.resting.Store(int32(len(p.workers) + 1 - min(max(threads, 1), len(p.workers)+1)))
+}
+
+// awake is how many workers take chunks.
+func (p *Pool) awake() int { return len(p.workers) - int(p.resting.Load()) }
+
+func (p *Pool) rests(w *worker) bool { return w.index >= p.awake() }
 
 // Do calls f once for every chunk in [0, chunks), on several goroutines, and returns when all calls have returned.
 func (p *Pool) Do(chunks int, f func(chunk int)) {
-	if chunks <= 1 || len(p.workers) == 0 || p.closed.Load() {
+	workers := p.workers[:p.awake()]
+	if chunks <= 1 || len(workers) == 0 || p.closed.Load() {
 		for c := range chunks {
 			f(c)
 		}
@@ -65,7 +82,7 @@ func (p *Pool) Do(chunks int, f func(chunk int)) {
 	}
 	j := &job{fn: f, total: uint32(chunks)}
 	p.cur.Store(j)
-	for i, w := range p.workers {
+	for i, w := range workers {
 		if i == chunks-1 {
 			break
 		}
@@ -103,7 +120,7 @@ func (p *Pool) run(w *worker) {
 // await returns the next job after seen, or nil when the pool was closed.
 func (p *Pool) await(w *worker, seen *job) *job {
 	for {
-		for s := (spinner{}); s.again(); {
+		for s := (spinner{}); !p.rests(w) && s.again(); {
 			if p.closed.Load() {
 				return nil
 			}
@@ -111,10 +128,14 @@ func (p *Pool) await(w *worker, seen *job) *job {
 				return j
 			}
 		}
-		// Announce the sleep first and look once more: Do stores the job first and looks for sleepers then.
+		// Announce the sleep first and look once more: Do stores the job first and looks for sleepers then, and so it is with
+		// a limit that is lifted.
 		w.parked.Store(true)
-		if (p.cur.Load() == seen && !p.closed.Load()) || !w.parked.CompareAndSwap(true, false) {
+		if ((p.cur.Load() == seen || p.rests(w)) && !p.closed.Load()) || !w.parked.CompareAndSwap(true, false) {
 			<-w.wake
+		}
+		if p.closed.Load() {
+			return nil
 		}
 	}
 }

@@ -98,6 +98,64 @@ func TestPoolCloseTwiceThenDo(t *testing.T) {
 	}
 }
 
+// together runs chunks that wait for each other, a moment at the most, and returns how many were under way at once.
+func together(p *Pool, chunks int) int {
+	var now, most atomic.Int32
+	p.Do(chunks, func(int) {
+		n := now.Add(1)
+		for end := time.Now().Add(3 * time.Millisecond); time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
+			for m := most.Load(); n > m && !most.CompareAndSwap(m, n); m = most.Load() {
+			}
+		}
+		now.Add(-1)
+	})
+	return int(most.Load())
+}
+
+func TestALimitedPoolUsesAsManyThreads(t *testing.T) {
+	p := NewPool(4)
+	defer p.Close()
+	for _, c := range []struct{ limit, want int }{{4, 4}, {2, 2}, {3, 3}, {1, 1}, {0, 1}, {-5, 1}, {4, 4}, {99, 4}} {
+		p.Limit(c.limit)
+		if p.Threads() != c.want {
+			t.Errorf("limit %d: Threads is %d, want %d", c.limit, p.Threads(), c.want)
+		}
+		p.Do(64, func(int) {}) // a worker that rests from now on may still have been on the job before
+		time.Sleep(time.Millisecond)
+		if got := together(p, 16); got > c.want {
+			t.Errorf("limit %d: %d chunks ran at once", c.limit, got)
+		}
+		if c.want == 1 {
+			continue
+		}
+		var met sync.WaitGroup
+		met.Add(c.want) // chunks that wait for each other need as many goroutines
+		p.Do(c.want, func(int) { met.Done(); met.Wait() })
+	}
+}
+
+func TestALimitThatChangesDuringWorkLosesNoChunk(t *testing.T) {
+	p := NewPool(4)
+	var stop atomic.Bool
+	var limits sync.WaitGroup
+	limits.Go(func() {
+		for n := 0; !stop.Load(); n++ {
+			p.Limit(1 + n%4)
+		}
+	})
+	var total atomic.Int64
+	for i := range 20000 {
+		p.Do(5, func(c int) { total.Add(int64(c)) })
+		if got := total.Load(); got != int64(i+1)*10 {
+			t.Fatalf("after %d calls: %d chunks' sum", i+1, got)
+		}
+	}
+	stop.Store(true)
+	limits.Wait()
+	p.Limit(1)
+	p.Close() // wakes those that rest
+}
+
 func BenchmarkPoolDo(b *testing.B) {
 	p := NewPool(2)
 	defer p.Close()

@@ -98,3 +98,35 @@ func BenchmarkFirstDescription(b *testing.B) {
 		_ = e.Close()
 	}
 }
+
+func TestALimitOfThreadsTakesHoldDuringACallAndChangesNoAnswer(t *testing.T) {
+	var e *vlm.Engine
+	tokens := 0
+	e = openDemo(t, vlm.Options{Threads: 3, Progress: func(stage string, done, _ int64) {
+		if stage == "decode" {
+			tokens++
+			e.LimitThreads(1 + int(done)%3)
+		}
+	}})
+	if e.Threads() != 3 {
+		t.Fatalf("%d threads", e.Threads())
+	}
+	r := vlm.Request{Media: []vlm.Media{media(demo.Clips()[0])}, Prompt: world.Prompts()[0], MaxTokens: 40}
+	changing, err := e.Generate(t.Context(), r, nil)
+	if err != nil || tokens < 3 {
+		t.Fatalf("%d tokens, %v", tokens, err)
+	}
+	one := openDemo(t, vlm.Options{Threads: 3})
+	one.LimitThreads(1)
+	limited, err := one.Generate(t.Context(), r, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full, err := openDemo(t, vlm.Options{Threads: 3}).Generate(t.Context(), r, nil)
+	if err != nil || !slices.Equal(full.Tokens, changing.Tokens) || !slices.Equal(full.Tokens, limited.Tokens) {
+		t.Errorf("%v; full %v, with changing limits %v, with one thread %v", err, full.Tokens, changing.Tokens, limited.Tokens)
+	}
+	if one.Threads() != 3 {
+		t.Errorf("a limit changed Threads to %d", one.Threads())
+	}
+}

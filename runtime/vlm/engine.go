@@ -29,6 +29,7 @@ type Engine struct {
 	hidden int
 	// answerTemperature is Options.AnswerTemperature, 1 where that is 0.
 	answerTemperature float64
+	threads           int             // of pool, without a limit
 	numbers           func() *numbers // built when first needed, as is the next
 	schemaVocabulary  func() *schema.Vocabulary
 	vocab             int
@@ -93,6 +94,13 @@ func (e *Engine) Info() Info {
 	i.Backend = e.backend()
 	return i
 }
+
+// Threads is how many the engine was opened with. An accelerator's work takes none of them.
+func (e *Engine) Threads() int { return e.threads }
+
+// LimitThreads lets the engine use n threads at most from now on, 1 to Threads, in the call under way too: for a board that
+// gets hot. It waits for nothing and changes no answer.
+func (e *Engine) LimitThreads(n int) { e.pool.Limit(n) }
 
 // Report says which accelerators were tried, and why each was taken or not.
 func (e *Engine) Report() *npu.Report { return e.report }

@@ -99,7 +99,7 @@ func load(ctx context.Context, text, mmproj *source, o Options) (_ *Engine, err 
 	if threads < 1 {
 		threads = stdruntime.GOMAXPROCS(0)
 	}
-	e.pool = compute.NewPool(threads)
+	e.pool, e.threads = compute.NewPool(threads), threads
 	cpu := &cpu{}
 	set, err := e.loadWeights(ctx, text, 0, nil, o)
 	if err != nil {
