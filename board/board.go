@@ -137,6 +137,9 @@ type Board struct {
 
 	mu     sync.Mutex
 	status Status
+	follow func(Pace)
+	// following is held while a pace is decided and told of, so that nobody hears of two in the wrong order.
+	following sync.Mutex
 }
 
 // New checks the configuration; it opens nothing yet.

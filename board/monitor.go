@@ -20,6 +20,8 @@ func (b *Board) runMonitor(ctx context.Context) {
 func (b *Board) sample(now time.Time) {
 	hot, hasTemp := Hottest(Zones(b.o.Root))
 	throttling := ReadThrottling(b.o.Root)
+	b.following.Lock()
+	defer b.following.Unlock()
 	s := Sample{At: now, Celsius: math.NaN(), Watts: math.NaN(), Throttled: throttling.Now()}
 	if hasTemp {
 		s.Celsius = hot.Celsius
@@ -32,6 +34,7 @@ func (b *Board) sample(now time.Time) {
 	pace, changed := b.pacer.Add(s)
 	b.status.Temperature, b.status.HasTemp, b.status.Zone = hot.Celsius, hasTemp, hot.Name
 	b.status.Throttling, b.status.Pace = throttling, pace
+	follow := b.follow
 	b.mu.Unlock()
 	if was.UnderVoltage != throttling.UnderVoltage && throttling.UnderVoltage {
 		b.log.Warn("board: the supply's voltage is too low; use a stronger supply or a shorter cable")
@@ -42,5 +45,23 @@ func (b *Board) sample(now time.Time) {
 	b.log.Warn("board: the pace changes", "pace", pace.String(), "why", pace.Reason)
 	if b.hooks.Pace != nil {
 		b.hooks.Pace(pace)
+	}
+	if follow != nil {
+		follow(pace)
+	}
+}
+
+// Follow calls f with the pace in force, before it returns, and then on each change after Hooks.Pace: for what is there only
+// later than the board, as a model that took its time to load. f must return soon
+// and not call Follow; a later Follow takes its place, nil none.
+func (b *Board) Follow(f func(Pace)) {
+	b.following.Lock() // no change comes between
+	defer b.following.Unlock()
+	b.mu.Lock()
+	b.follow = f
+	pace := b.status.Pace
+	b.mu.Unlock()
+	if f != nil {
+		f(pace)
 	}
 }

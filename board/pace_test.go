@@ -2,6 +2,7 @@ package board_test
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -165,6 +166,35 @@ func TestABoardThatGetsHotSlowsDownAndSaysSo(t *testing.T) {
 		wait(3 * time.Minute)
 		if s := b.Status(); s.Pace.Level != 0 || len(h.paces()) != 4 {
 			t.Errorf("cool: %+v, heard %+v", s.Pace, h.paces())
+		}
+	})
+}
+
+func TestWhoFollowsThePaceHearsOfTheOneInForceAndOfEachChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		root := t.TempDir()
+		temp := "sys/class/thermal/thermal_zone0/temp"
+		write(t, root, "sys/class/thermal/thermal_zone0/type", "cpu-thermal\n")
+		write(t, root, temp, "84500\n")
+		b, _ := run(t, board.Config{}, board.Options{Root: root})
+		wait(4 * time.Second)
+		heard := make(chan board.Pace, 10)
+		b.Follow(func(p board.Pace) { heard <- p })
+		wait(14 * time.Second)
+		write(t, root, temp, "60000\n")
+		wait(3 * time.Minute)
+		var levels []int
+		for len(heard) > 0 {
+			levels = append(levels, (<-heard).Level)
+		}
+		if !slices.Equal(levels, []int{1, 2, 1, 0}) {
+			t.Errorf("levels %v", levels)
+		}
+		b.Follow(nil)
+		write(t, root, temp, "95000\n")
+		wait(4 * time.Second)
+		if b.Status().Pace.Level == 0 || len(heard) > 0 {
+			t.Errorf("after Follow(nil): %+v, heard %d", b.Status().Pace, len(heard))
 		}
 	})
 }

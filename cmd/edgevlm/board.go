@@ -74,6 +74,38 @@ func (d *daemon) setPace(p board.Pace) {
 	}
 }
 
+// threaded is a model whose threads can be limited while it works.
+type threaded interface {
+	Threads() int       // unlimited
+	LimitThreads(n int) // from now on
+}
+
+// paced makes the model that open loads use as many threads as heat and power
+// allow.
+func (d *daemon) paced(open func(context.Context) (model, error)) func(context.Context) (model, error) {
+	return func(ctx context.Context) (model, error) {
+		m, err := open(ctx)
+		if t, ok := m.(threaded); ok && err == nil {
+			d.board.Follow(d.threadsOf(t))
+		}
+		return m, err
+	}
+}
+
+// threadsOf hands a pace to a model, and says what that changes.
+func (d *daemon) threadsOf(m threaded) func(board.Pace) {
+	inUse := m.Threads()
+	return func(p board.Pace) {
+		n := p.ThreadsOf(m.Threads())
+		if n == inUse {
+			return
+		}
+		m.LimitThreads(n)
+		d.log.Warn("the model's threads change with the pace", "threads", n, "before", inUse, "of", m.Threads())
+		inUse = n
+	}
+}
+
 // applySettings brings a camera's settings to the pipeline. d.mu is held.
 func (d *daemon) applySettings(name string, c *cameraState) {
 	if p := d.pipe.Load(); p != nil {

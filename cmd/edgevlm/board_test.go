@@ -6,6 +6,8 @@ import (
 	"errors"
 	"image/jpeg"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +16,7 @@ import (
 	"github.com/edgevlm/edgevlm/cmd/edgevlm/internal/config"
 	"github.com/edgevlm/edgevlm/mqtt/broker"
 	"github.com/edgevlm/edgevlm/mqtt/mqtttest"
+	"github.com/edgevlm/edgevlm/runtime/pipeline"
 )
 
 func TestThePrivacySwitchEndsDescriptionsAndThePaceSlowsThem(t *testing.T) {
@@ -61,6 +64,90 @@ func TestThePrivacySwitchEndsDescriptionsAndThePaceSlowsThem(t *testing.T) {
 	cancel()
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("%v\n%s", err, log.String())
+	}
+}
+
+// threadedModel has 4 threads and notes each limit.
+type threadedModel struct {
+	fakeModel
+	limits chan int
+}
+
+func (m *threadedModel) Threads() int       { return 4 }
+func (m *threadedModel) LimitThreads(n int) { m.limits <- n }
+
+func TestHeatTakesThreadsFromTheModelAndGivesThemBack(t *testing.T) {
+	b, err := broker.Start(t.Context(), "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	cfg := clipConfig(t, b.URL(), 4)
+	cfg.Cameras[0].Loop = true
+	var log logBuffer
+	d, err := newDaemon(cfg, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := t.TempDir()
+	zone := filepath.Join(root, "sys/class/thermal/thermal_zone0")
+	if err := os.MkdirAll(zone, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	heat := func(milli string) {
+		if err := os.WriteFile(filepath.Join(zone, "temp"), []byte(milli), 0o644); err != nil {
+			t.Error(err)
+		}
+	}
+	heat("95000") // before the model is loaded
+	c := board.Config{Power: board.Power{Every: 5 * time.Millisecond, Pace: board.PaceConfig{
+		UpAfter: 20 * time.Millisecond, DownAfter: 20 * time.Millisecond,
+		Steps: []board.Step{{FPS: 1, Pixels: 1, Threads: 1}, {FPS: 1, Pixels: 1, Threads: 0.5}, {FPS: 1, Pixels: 1, Threads: 0.1}},
+	}}}
+	if d.board, err = board.New(c, board.Hooks{Pace: d.setPace}, board.Options{Root: root}); err != nil {
+		t.Fatal(err)
+	}
+	m := &threadedModel{limits: make(chan int, 100)}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	open := func(context.Context) (model, error) {
+		time.Sleep(50 * time.Millisecond) // it gets hot meanwhile
+		return m, nil
+	}
+	go func() { done <- d.run(ctx, d.paced(open)) }()
+	next := func(want int) {
+		t.Helper()
+		select {
+		case n := <-m.limits:
+			if n != want {
+				t.Errorf("limit %d, want %d", n, want)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("no limit of %d threads\n%s", want, log.String())
+		}
+	}
+	next(1)
+	heat("76000") // between the bounds: nothing changes
+	time.Sleep(100 * time.Millisecond)
+	heat("60000")
+	next(2)
+	next(4)
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v\n%s", err, log.String())
+	}
+	if len(m.limits) > 0 {
+		t.Errorf("another limit: %d", <-m.limits)
+	}
+	if s := log.String(); !strings.Contains(s, "threads=1 before=4 of=4") || !strings.Contains(s, "threads=4 before=2 of=4") {
+		t.Errorf("the log does not say it:\n%s", s)
+	}
+}
+
+func TestTheRealEngineCanBePaced(t *testing.T) {
+	var m model = pipeline.Engine{}
+	if _, ok := m.(threaded); !ok {
+		t.Error("its threads can't be limited")
 	}
 }
 

@@ -43,13 +43,13 @@ func (runCmd) Run(e *env) error {
 	o := e.options(nil)
 	o.Log = log
 	o.Progress = d.pulse.progress
-	err = d.run(ctx, func(ctx context.Context) (model, error) {
+	err = d.run(ctx, d.paced(func(ctx context.Context) (model, error) {
 		eng, err := openModel(ctx, cfg.Model, o)
 		if err != nil {
 			return nil, err
 		}
 		return pipeline.Engine{Engine: eng}, nil
-	})
+	}))
 	if e.ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		return nil // told to stop
 	}
