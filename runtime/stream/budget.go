@@ -55,12 +55,12 @@ func Choose(b Budget, c Cost) (Choice, error) {
 	}
 	b.defaults()
 	if c.Spread == 0 {
-		c.Spread = 1.3
+		c.Spread = defaultSpread
 	}
 	period := 2 / b.FPS
 	side := func(cells int) int { return cells * b.Unit * b.Unit }
 	least, most := max(1, b.MinPixels/(b.Unit*b.Unit)), max(1, b.MaxPixels/(b.Unit*b.Unit))
-	pairs := func(d time.Duration) int { return max(1, int(d.Seconds()/period+0.5)) }
+	pairs := b.pairs
 	var last Choice
 	try := func(cells, n int) bool {
 		if b.Context > 0 && n*cells+b.Prompt+b.Answer > b.Context {
@@ -87,6 +87,12 @@ func Choose(b Budget, c Cost) (Choice, error) {
 	}
 	return last, nil
 }
+
+// defaultSpread is Cost.Spread where it is not known.
+const defaultSpread = 1.3
+
+// pairs is how many a window of that length has.
+func (b *Budget) pairs(d time.Duration) int { return max(1, int(d.Seconds()*b.FPS/2+0.5)) }
 
 func (b *Budget) defaults() {
 	if b.Least == 0 {

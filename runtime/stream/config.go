@@ -39,6 +39,8 @@ type Config struct {
 	Length time.Duration // of the window; 0: 16 s
 	FPS    float64       // nominal frames a second; 0: 2. Temporal positions count its pairs
 	System *string       // system prompt: nil for the model's own, "" for none
+	// MaxPixels bounds a frame after resizing, below what the model's own limits allow; 0: they alone count.
+	MaxPixels int
 	// Reserve is how many tokens of the context stay free for questions and answers; 0: 512, at most half of the context.
 	Reserve int
 	// Anchor is, in the rolling mode, how far temporal positions run, in pairs, before they are moved back to where a fresh
@@ -112,6 +114,8 @@ func (c *Config) defaults() error {
 		return fmt.Errorf("stream: a window of %v: give more than 0", c.Length)
 	case c.FPS < 0 || c.FPS > 120 || c.FPS != c.FPS:
 		return fmt.Errorf("stream: %v frames a second: give more than 0 and at most 120", c.FPS)
+	case c.MaxPixels < 0:
+		return fmt.Errorf("stream: at most %d pixels: give 0 or more", c.MaxPixels)
 	case c.Mode > Rolling:
 		return fmt.Errorf("stream: mode %d: use Exact or Rolling", c.Mode)
 	case c.Reserve < 0:

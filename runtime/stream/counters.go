@@ -9,6 +9,7 @@ type Step struct {
 	Changed float64 // share of the picture's cells that differ from what the model got last, 0 to 1; 1 if nothing compares
 	// Compared says that Changed was measured: there are Savings, and this is not a window's first pair.
 	Compared bool
+	Cells    int   // of a pair: what it has of tokens if none is dropped
 	Skipped  bool  // nothing changed: the vision tower was not run
 	Patches  int   // computed by the vision tower
 	Tokens   int   // prefilled, in both sequences together
@@ -46,6 +47,22 @@ func (c *Counters) add(s *Step) {
 	c.Preprocess += s.Preprocess
 	c.Vision += s.Vision
 	c.Prefill += s.Prefill
+}
+
+// Since is what was added after before.
+func (c Counters) Since(before Counters) Counters {
+	return Counters{
+		Pairs: c.Pairs - before.Pairs, Refused: c.Refused - before.Refused, Restarts: c.Restarts - before.Restarts,
+		Skipped: c.Skipped - before.Skipped, Patches: c.Patches - before.Patches, Tokens: c.Tokens - before.Tokens,
+		Dropped: c.Dropped - before.Dropped, Evicted: c.Evicted - before.Evicted, Anchored: c.Anchored - before.Anchored,
+		Preprocess: c.Preprocess - before.Preprocess, Vision: c.Vision - before.Vision, Prefill: c.Prefill - before.Prefill,
+	}
+}
+
+// Plus is the sum of both.
+func (c Counters) Plus(d Counters) Counters {
+	// a - (0 - d) is a + d, for unsigned numbers too.
+	return c.Since(Counters{}.Since(d))
 }
 
 // stopwatch adds up what passed since the last lap.

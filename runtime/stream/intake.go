@@ -119,6 +119,12 @@ func (i *Intake) take() (p Pair, ok, ended bool) {
 	return Pair{}, false, i.ended
 }
 
+// Poll is Next that does not wait: ok is false if there is nothing to fetch.
+func (i *Intake) Poll() (p Pair, ok bool) {
+	p, ok, _ = i.take()
+	return p, ok
+}
+
 // Waiting is how many pairs Next would return at once: one at most, but for those that a trigger brought.
 func (i *Intake) Waiting() int {
 	i.mu.Lock()

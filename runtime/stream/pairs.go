@@ -12,6 +12,10 @@ type Frame struct {
 	Seq uint64
 	At  time.Time // when it was taken, by the camera's clock
 	RGB imageproc.RGB
+	// Decode, if set, makes the picture when a model takes it: of what is skipped nobody needs it. RGB then has its size
+	// only.
+	Decode func() (imageproc.RGB, error)
+	Origin any // the caller's own
 }
 
 // Pair is two frames that follow each other: one temporal patch of the model.
@@ -21,6 +25,39 @@ type Pair struct {
 	At time.Time
 	// Restart, if not "", says why what came before this pair is not its past: a new window begins.
 	Restart string
+}
+
+// Decode makes the pictures that are still to be made, and says which could not be. Where that is one of the two, the other
+// one stands for both, as it does at a stream's end; where it is both, the pair can't be used, and the error is ErrPair.
+func (p *Pair) Decode() (damaged []error, err error) {
+	bad := [2]bool{}
+	for i := range p.Frames {
+		f := &p.Frames[i]
+		if f.Decode == nil {
+			continue
+		}
+		if i == 1 && f.Seq == p.Frames[0].Seq { // the last one, paired with itself
+			*f, bad[1] = p.Frames[0], bad[0]
+			continue
+		}
+		rgb, err := f.Decode()
+		f.Decode = nil
+		if err != nil {
+			bad[i] = true
+			damaged = append(damaged, fmt.Errorf("frame %d: %w", f.Seq, err))
+			continue
+		}
+		f.RGB = rgb
+	}
+	switch bad {
+	case [2]bool{true, true}:
+		return damaged, fmt.Errorf("%w: no picture of frames %d and %d can be decoded", ErrPair, p.Frames[0].Seq, p.Frames[1].Seq)
+	case [2]bool{true, false}:
+		p.Frames[0] = p.Frames[1]
+	case [2]bool{false, true}:
+		p.Frames[1] = p.Frames[0]
+	}
+	return damaged, nil
 }
 
 // Pairs groups a camera's frames two by two. The frame that has no partner within two frame periods is left out: a pair
@@ -59,7 +96,7 @@ func (p *Pairs) Pending() bool { return p.first != nil }
 // Add takes the next frame. ok says that it completed a pair. note, if not "", is a line for the log: what was wrong with
 // the frame or its clock, and what was done about it.
 func (p *Pairs) Add(f Frame) (pair Pair, ok bool, note string) {
-	if w, h := f.RGB.W, f.RGB.H; w < 1 || h < 1 || len(f.RGB.Pix) != 3*w*h {
+	if w, h := f.RGB.W, f.RGB.H; w < 1 || h < 1 || f.Decode == nil && len(f.RGB.Pix) != 3*w*h {
 		p.left++
 		return Pair{}, false, fmt.Sprintf("frame %d has no picture (%dx%d, %d bytes): left out", f.Seq, w, h, len(f.RGB.Pix))
 	}

@@ -84,16 +84,29 @@ func (p *Policy) Due(at time.Time, answers string, embeddings []float32, hidden 
 		p.why = WhyHeartbeat
 	}
 	if p.why != NotDue {
-		p.began, p.moved, p.described, p.answers = true, false, at, answers
-		p.embeddings = append(p.embeddings[:0], embeddings...)
+		p.made(at, answers, embeddings)
 	}
 	return p.why
 }
 
+func (p *Policy) made(at time.Time, answers string, embeddings []float32) {
+	p.began, p.moved, p.described, p.answers = true, false, at, answers
+	p.embeddings = append(p.embeddings[:0], embeddings...)
+}
+
+// Published says that the window was described and published though nothing was due: somebody asked for it.
+func (p *Policy) Published(at time.Time, answers string, embeddings []float32, text string) {
+	p.made(at, answers, embeddings)
+	p.text, p.published = normal(text), at
+}
+
+// normal is a text of which case and spaces don't count.
+func normal(text string) string { return strings.ToLower(strings.Join(strings.Fields(text), " ")) }
+
 // Said says whether the description that was due is worth publishing: not if it says what the last one published said, but
 // for a heartbeat. Case and spaces don't count.
 func (p *Policy) Said(text string) bool {
-	same := strings.ToLower(strings.Join(strings.Fields(text), " "))
+	same := normal(text)
 	if same == p.text && p.why != WhyHeartbeat && !p.published.IsZero() {
 		p.suppressed++
 		return false

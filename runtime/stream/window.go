@@ -65,7 +65,12 @@ func New(ctx context.Context, e *vlm.Engine, c Config) (*Window, error) {
 		_ = base.Close()
 		return nil, fmt.Errorf("stream: prompt: %w", err)
 	}
-	return &Window{e: e, c: c, images: e.Images(), base: base}, nil
+	w := &Window{e: e, c: c, images: e.Images(), base: base}
+	if most := c.MaxPixels; most > 0 {
+		w.images.VideoMaxPixels = min(w.images.VideoMaxPixels, most)
+		w.images.VideoMinPixels = min(w.images.VideoMinPixels, w.images.VideoMaxPixels)
+	}
+	return w, nil
 }
 
 // Close gives the memory back.
@@ -109,7 +114,7 @@ func (w *Window) Add(ctx context.Context, p Pair) (Step, error) {
 		w.total.Refused++
 		return st, err
 	}
-	st.Compared = w.scene != nil && w.scene.have
+	st.Cells, st.Compared = grid[0]*grid[1], w.scene != nil && w.scene.have
 	marks, share := w.compare(patches)
 	st.Changed = share
 	clock.lap(&st.Preprocess)
