@@ -77,7 +77,7 @@ func newPadded(t Type, rows, cols int) (*Matrix, error) {
 
 // fill repacks weights into m's memory, by way of Quantize where they are of another type.
 func (m *Matrix) fill(from Type, data []byte, r Runner) error {
-	if from == Int8 {
+	if from.own() {
 		return fmt.Errorf("quant: no file holds weights of %v", from)
 	}
 	source, err := newMatrix(from, m.rows, m.cols)
@@ -94,8 +94,11 @@ func (m *Matrix) fill(from Type, data []byte, r Runner) error {
 	if r == nil {
 		r = serial{}
 	}
-	if m.layout == layoutInt8 {
+	switch m.layout {
+	case layoutInt8:
 		return m.fillInt8(from, data, r)
+	case layoutInt8Wide:
+		return m.fillInt8Wide(from, data, r)
 	}
 	wide := m.nb * blockLen
 	size, to, in := m.packedBytes()/m.rowGroups(), m.typ.RowBytes(wide), from.RowBytes(m.cols)

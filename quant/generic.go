@@ -8,6 +8,7 @@ func genericKernels() *kernels {
 		quantize:   quantizeActivations,
 		quantizeU8: quantizeU8,
 		int8:       mulInt8Generic,
+		int8Wide:   int8WideKernel(stripGeneric(8), stripGeneric(4), stripGeneric(2), stripGeneric(1)),
 		ints: [layouts]intKernel{
 			layoutQ4_0: {gemv: gemvQ4_0Generic},
 			layoutQ4_1: {gemv: gemvQ4_1Generic},

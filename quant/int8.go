@@ -13,9 +13,12 @@ import (
 // each side loses about 0.4. It is this package's own: no file holds it, NewMatrixAs and Pack make it from other types.
 const Int8 Type = 1 << 16
 
-// Int8Type is the encoding of about eight bits whose products are fastest on this architecture.
+// Int8Type is the encoding of about eight bits whose products are fastest with the instruction set in use.
 func Int8Type() Type {
-	if runtime.GOARCH == "amd64" {
+	switch {
+	case active().name == "avx512vnni":
+		return Int8Wide
+	case runtime.GOARCH == "amd64":
 		return Int8
 	}
 	return Q8_0

@@ -3,19 +3,20 @@
 package quant
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
 )
 
-func int8Matrix(t testing.TB, rng *rand.Rand, rows, cols int) (*Matrix, []float32) {
+func int8Matrix(t testing.TB, rng *rand.Rand, typ Type, rows, cols int) (*Matrix, []float32) {
 	t.Helper()
 	w := randomFloats(rng, rows*cols)
 	data := make([]byte, F32.RowBytes(len(w)))
 	if err := Quantize(F32, data, w); err != nil {
 		t.Fatal(err)
 	}
-	m, err := NewMatrixAs(Int8, F32, data, rows, cols, nil)
+	m, err := NewMatrixAs(typ, F32, data, rows, cols, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,76 +107,115 @@ func TestQuantizeU8KernelsEqualPortableOneBitForBit(t *testing.T) {
 // The product equals that of the rounded weights and activations, whatever the shape, and loses little against exact ones.
 func TestInt8Products(t *testing.T) {
 	eachISA(t, func(t *testing.T) {
-		for _, shape := range [][3]int{{8, 256, 1}, {19, 70, 3}, {133, 1344, 9}, {3, 32, 40}, {24, 1000, 33}} {
-			rows, cols, n := shape[0], shape[1], shape[2]
-			rng := rand.New(rand.NewPCG(uint64(cols), uint64(rows)))
-			m, w := int8Matrix(t, rng, rows, cols)
-			x := randomFloats(rng, n*cols)
-			rounded := make([]float64, n*cols)
-			for c := range n {
-				padded := make([]float32, m.nb*blockLen)
-				copy(padded, x[c*cols:][:cols])
-				a := make([]activation, m.nb)
-				quantizeU8(a, 1, padded)
-				for i := range cols {
-					rounded[c*cols+i] = float64(a[i/blockLen].d) * float64(int(uint8(a[i/blockLen].q[i%blockLen]))-int8ActZero)
-				}
-			}
-			want, exact := make([]float64, n*rows), make([]float64, n*rows)
-			row := make([]float32, cols)
-			for r := range rows {
-				m.Row(row, r)
-				for c := range n {
-					for i := range row {
-						want[c*rows+r] += float64(row[i]) * rounded[c*cols+i]
-						exact[c*rows+r] += float64(w[r*cols+i]) * float64(x[c*cols+i])
-					}
-				}
-			}
-			got := randomFloats(rng, n*rows) // Mul must not read it
-			m.Mul(got, x, n, nil)
-			if e := nmse(got, want); !(e < 1e-10) {
-				t.Errorf("[%d, %d] x %d columns: NMSE %g", rows, cols, n, e)
-			}
-			if e := nmse(got, exact); !(e < 2e-4) {
-				t.Errorf("[%d, %d] x %d columns: NMSE %g against exact weights and activations", rows, cols, n, e)
-			}
-			for c := range n {
-				alone := make([]float32, rows)
-				m.Mul(alone, x[c*cols:][:cols], 1, goroutines(3))
-				compareBits(t, "column alone", layoutInt8, c, alone, got[c*rows:][:rows])
+		for _, typ := range []Type{Int8, Int8Wide} {
+			for _, shape := range [][3]int{{8, 256, 1}, {19, 70, 3}, {133, 1344, 9}, {3, 32, 40}, {24, 1000, 33}, {64, 640, 8}} {
+				testInt8Product(t, typ, shape[0], shape[1], shape[2])
 			}
 		}
 	})
 }
 
+func testInt8Product(t *testing.T, typ Type, rows, cols, n int) {
+	rng := rand.New(rand.NewPCG(uint64(cols), uint64(rows)))
+	m, w := int8Matrix(t, rng, typ, rows, cols)
+	x := randomFloats(rng, n*cols)
+	rounded := make([]float64, n*cols)
+	for c := range n {
+		padded := make([]float32, m.nb*blockLen)
+		copy(padded, x[c*cols:][:cols])
+		a := make([]activation, m.nb)
+		zero := 0
+		if typ == Int8 {
+			quantizeU8(a, 1, padded)
+			zero = int8ActZero
+		} else {
+			quantizeActivations(a, padded)
+		}
+		for i := range cols {
+			b := &a[i/blockLen]
+			q := int(b.q[i%blockLen])
+			if typ == Int8 {
+				q = int(uint8(q))
+			}
+			rounded[c*cols+i] = float64(b.d) * float64(q-zero)
+		}
+	}
+	want, exact := make([]float64, n*rows), make([]float64, n*rows)
+	row := make([]float32, cols)
+	for r := range rows {
+		m.Row(row, r)
+		for c := range n {
+			for i := range row {
+				want[c*rows+r] += float64(row[i]) * rounded[c*cols+i]
+				exact[c*rows+r] += float64(w[r*cols+i]) * float64(x[c*cols+i])
+			}
+		}
+	}
+	got := randomFloats(rng, n*rows) // Mul must not read it
+	m.Mul(got, x, n, nil)
+	if e := nmse(got, want); !(e < 1e-10) {
+		t.Errorf("%v [%d, %d] x %d columns: NMSE %g", typ, rows, cols, n, e)
+	}
+	limit := 2e-4
+	if typ == Int8Wide {
+		limit = 1e-4
+	}
+	if e := nmse(got, exact); !(e < limit) {
+		t.Errorf("%v [%d, %d] x %d columns: NMSE %g against exact weights and activations", typ, rows, cols, n, e)
+	}
+	for c := range n {
+		alone := make([]float32, rows)
+		m.Mul(alone, x[c*cols:][:cols], 1, goroutines(3))
+		compareBits(t, "column alone", m.layout, c, alone, got[c*rows:][:rows])
+	}
+}
+
 func TestInt8IsInNoFile(t *testing.T) {
-	if Int8.Known() {
+	for _, typ := range []Type{Int8, Int8Wide} {
+		testOwnType(t, typ)
+	}
+}
+
+func testOwnType(t *testing.T, typ Type) {
+	if typ.Known() {
 		t.Error("a file may hold it")
 	}
-	if _, err := NewMatrix(Int8, make([]byte, 40*8), 8, 32); err == nil {
+	row := typ.RowBytes(32)
+	if _, err := NewMatrix(typ, make([]byte, row*8), 8, 32); err == nil {
 		t.Error("a matrix was made of bytes")
 	}
-	if err := Dequantize(Int8, make([]float32, 32), make([]byte, 40)); err == nil {
+	if err := Dequantize(typ, make([]float32, 32), make([]byte, row)); err == nil {
 		t.Error("bytes were decoded")
 	}
-	if _, err := NewMatrixAs(Q8_0, Int8, make([]byte, 40*8), 8, 32, nil); err == nil {
+	if _, err := NewMatrixAs(Q8_0, typ, make([]byte, row*8), 8, 32, nil); err == nil {
 		t.Error("bytes were converted")
 	}
 	nan := make([]byte, F32.RowBytes(32))
 	if err := Quantize(F32, nan, append(make([]float32, 31), float32(math.NaN()))); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := NewMatrixAs(Int8, F32, nan, 1, 32, nil); err == nil {
+	if _, err := NewMatrixAs(typ, F32, nan, 1, 32, nil); err == nil {
 		t.Error("a NaN was packed")
 	}
 }
 
 // BenchmarkInt8: a tower's shapes, one thread.
 func BenchmarkInt8(b *testing.B) {
-	const rows, cols, n = 1280, 1280, 512
-	rng := rand.New(rand.NewPCG(1, 2))
-	m, _ := int8Matrix(b, rng, rows, cols)
-	x, out := randomFloats(rng, n*cols), make([]float32, n*rows)
-	benchBest(b, rows*cols*n, func() { m.Mul(out, x, n, nil) })
+	was := ISA()
+	defer func() { _ = SetISA(was) }()
+	const n = 512
+	for _, isa := range ISAs()[1:] {
+		if err := SetISA(isa); err != nil {
+			b.Fatal(err)
+		}
+		for _, shape := range [][2]int{{1280, 1280}, {5120, 1280}, {1280, 5120}} {
+			rows, cols := shape[0], shape[1]
+			b.Run(fmt.Sprintf("%s/%v/%dx%d", isa, Int8Type(), rows, cols), func(b *testing.B) {
+				rng := rand.New(rand.NewPCG(1, 2))
+				m, _ := int8Matrix(b, rng, Int8Type(), rows, cols)
+				x, out := randomFloats(rng, n*cols), make([]float32, n*rows)
+				benchBest(b, rows*cols*n, func() { m.Mul(out, x, n, nil) })
+			})
+		}
+	}
 }

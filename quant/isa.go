@@ -17,6 +17,7 @@ type kernels struct {
 
 	quantizeU8 func(dst []activation, stride int, x []float32)
 	int8       int8Kernel
+	int8Wide   stripKernel
 }
 
 // intKernel multiplies one layout. Both functions add to out, so that a long row can be fed in pieces.
@@ -33,6 +34,8 @@ type intKernel struct {
 	// spread and wide, where there are, multiply many columns: see wide.go.
 	spread func(dst []byte, stride int, w []byte, nb int)
 	wide   int8Kernel
+
+	strip stripKernel // the same where there is VPDPBUSD: see strip.go
 }
 
 // gemvFunc: 8 rows x len(a) blocks times one column: out[0:8] += .
@@ -82,6 +85,9 @@ func (k *kernels) fill(base *kernels) {
 	}
 	if k.int8 == nil {
 		k.int8, k.quantizeU8 = base.int8, base.quantizeU8
+	}
+	if k.int8Wide.zero == 0 {
+		k.int8Wide = base.int8Wide
 	}
 	for l := range k.ints {
 		if k.ints[l].gemv == nil {

@@ -37,8 +37,28 @@ func archKernels() []*kernels {
 	if !x.HasAVX512F || !x.HasAVX512VL || !x.HasAVX512VNNI {
 		return []*kernels{avx2}
 	}
-	vnni := *avx2
-	vnni.name = "avx512vnni"
-	vnni.ints[layoutQ4_0] = tile(gemvQ4_0AVX2, gemmQ4_0VNNI)
-	return []*kernels{avx2, &vnni}
+	return []*kernels{avx2, vnniKernels(*avx2)}
+}
+
+// vnniKernels are those of AVX512 with VPDPBUSD, beside AVX2's where they bring nothing.
+func vnniKernels(k kernels) *kernels {
+	k.name = "avx512vnni"
+	k.ints[layoutQ4_0].gemm = gemmQ4_0VNNI
+	plain := [4]stripFunc{strip8VNNI, strip4VNNI, strip2VNNI, strip1VNNI}
+	minima := [4]stripFunc{stripMin8VNNI, stripMin4VNNI, stripMin2VNNI, stripMin1VNNI}
+	sub := [4]stripFunc{nil, strip_K4VNNI, strip_K2VNNI, strip_K1VNNI}
+	for l, s := range map[layout]stripKernel{
+		layoutQ4_0: {zero: 8, spread: spreadStripQ4_0AVX2, mul: plain},
+		layoutQ4_1: {zero: 0, spread: spreadStripQ4_1AVX2, mul: minima},
+		layoutQ8_0: {zero: 128, spread: spreadStripQ8_0AVX2, mul: plain},
+		layoutQ8_1: {zero: 128, spread: spreadStripQ8_1AVX2, mul: minima},
+		layoutQ4_K: {zero: 0, spread: spreadStripQ4_KAVX2, mul: sub},
+		layoutQ5_K: {zero: 0, spread: spreadStripQ5_KAVX2, mul: sub},
+		layoutQ6_K: {zero: 32, halves: true, spread: spreadStripQ6_KAVX2, mul: [4]stripFunc{nil, strip_K6x4VNNI, strip_K6x2VNNI, strip_K6x1VNNI}},
+	} {
+		s.from = 8
+		k.ints[l].strip, k.ints[l].spread, k.ints[l].wide = s, nil, nil
+	}
+	k.int8Wide = int8WideKernel(plain[0], plain[1], plain[2], plain[3])
+	return &k
 }

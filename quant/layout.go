@@ -23,7 +23,8 @@ const (
 	layoutQ6_K
 	layouts // those whose kernels are in kernels.ints
 
-	layoutInt8 // see int8.go
+	layoutInt8     // see int8.go
+	layoutInt8Wide // see int8wide.go
 )
 
 const (
@@ -54,6 +55,8 @@ func layoutOf(t Type) layout {
 		return layoutQ6_K
 	case Int8:
 		return layoutInt8
+	case Int8Wide:
+		return layoutInt8Wide
 	}
 	return layoutNone
 }

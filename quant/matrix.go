@@ -27,7 +27,7 @@ type Matrix struct {
 // memory of the matrix's own, and data isn't touched afterwards; F32, F16 and BF16 are read from data, which must stay as
 // it is while the matrix is in use. An infinity or NaN among the scales or the weights is an error.
 func NewMatrix(t Type, data []byte, rows, cols int) (*Matrix, error) {
-	if t == Int8 {
+	if t.own() {
 		return nil, fmt.Errorf("quant: no file holds weights of %v: make them with NewMatrixAs", t)
 	}
 	m, err := newMatrix(t, rows, cols)
@@ -51,14 +51,14 @@ func newMatrix(t Type, rows, cols int) (*Matrix, error) {
 	if err := startISA(); err != nil {
 		return nil, err
 	}
-	if !t.Known() && t != Int8 {
+	if !t.Known() && !t.own() {
 		return nil, fmt.Errorf("quant: can't multiply %v: convert the file to one of %v", t, Types())
 	}
 	if rows < 1 || cols < 1 || cols%t.BlockLen() != 0 {
 		return nil, fmt.Errorf("quant: [%d, %d] is no shape for %v, whose rows are whole blocks of %d", rows, cols, t, t.BlockLen())
 	}
-	// Repacked weights take at most twice the bytes, and eight rows at least.
-	if row := t.RowBytes(cols); row == 0 || rows > (math.MaxInt>>4)/row-groupRows {
+	// Repacked weights take at most twice the bytes, and a strip at least.
+	if row := t.RowBytes(cols); row == 0 || rows > (math.MaxInt>>4)/row-stripRows32 {
 		return nil, fmt.Errorf("quant: a [%d, %d] matrix of %v is too large", rows, cols, t)
 	}
 	m := &Matrix{typ: t, rows: rows, cols: cols, layout: layoutOf(t)}
@@ -69,11 +69,17 @@ func newMatrix(t Type, rows, cols int) (*Matrix, error) {
 }
 
 func (m *Matrix) packedBytes() int {
+	if m.layout == layoutInt8Wide {
+		return m.strips() * m.nb * stripBytes
+	}
 	return m.rowGroups() * m.nb / m.layout.blocks() * m.layout.groupBytes()
 }
 
 // rowGroups is the number of 8-row groups.
 func (m *Matrix) rowGroups() int { return (m.rows + groupRows - 1) / groupRows }
+
+// strips is the number of strips.
+func (m *Matrix) strips() int { return (m.rows + stripRows32 - 1) / stripRows32 }
 
 // allocate gives the matrix zeroed memory for its packed weights, which lives as long as the matrix.
 func (m *Matrix) allocate() {
@@ -130,9 +136,13 @@ func (m *Matrix) Row(dst []float32, i int) {
 
 // unpack decodes row i, padding included.
 func (m *Matrix) unpack(dst []float32, i int) {
-	if m.layout == layoutInt8 {
+	switch m.layout {
+	case layoutInt8:
 		at, stride := m.int8Group(i / groupRows)
 		unpackInt8(dst, m.packed[at:], stride, i%groupRows)
+		return
+	case layoutInt8Wide:
+		unpackInt8Wide(dst, m.packed[i/stripRows32*m.nb*stripBytes:], i%stripRows32)
 		return
 	}
 	unpackRow(m.layout, dst, m.groups(i/groupRows), i%groupRows)

@@ -31,6 +31,9 @@ func (m *Matrix) Mul(out, x []float32, n int, r Runner) {
 		m.mulFloat(out, x, n, r)
 	case layoutInt8:
 		m.mulInt8(out, x, n, r)
+	case layoutInt8Wide:
+		k := active()
+		m.mulStrips(k.quantize, &k.int8Wide, out, x, n, r)
 	default:
 		m.mulInt(out, x, n, r)
 	}
@@ -78,6 +81,10 @@ func grow[T any](s *[]T, n int) []T {
 func (m *Matrix) mulInt(out, x []float32, n int, r Runner) {
 	k := active()
 	ik := &k.ints[m.layout]
+	if ik.strip.from > 0 && n >= ik.strip.from {
+		m.mulStrips(k.quantize, &ik.strip, out, x, n, r)
+		return
+	}
 	if ik.wide != nil && n >= wideFrom {
 		m.mulWide(k, ik, out, x, n, r)
 		return

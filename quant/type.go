@@ -53,6 +53,8 @@ func (t Type) shape() (name string, length, bytes int) {
 		return "BF16", 1, 2
 	case Int8:
 		return "INT8", blockLen, groupInt8 / groupRows
+	case Int8Wide:
+		return "INT8W", blockLen, stripBytes / stripRows32
 	case Q4_0:
 		return "Q4_0", blockLen, bytesQ4_0
 	case Q4_1:
@@ -85,7 +87,10 @@ func (t Type) String() string {
 }
 
 // Known reports whether t is the encoding of a file that this package can decode.
-func (t Type) Known() bool { return t.BlockLen() != 0 && t != Int8 }
+func (t Type) Known() bool { return t.BlockLen() != 0 && !t.own() }
+
+// own says that t is this package's own encoding, which no file holds.
+func (t Type) own() bool { return t == Int8 || t == Int8Wide }
 
 // BlockLen is the number of weights a block holds (1 for the float types), 0 for an unknown type.
 func (t Type) BlockLen() int {

@@ -14,6 +14,7 @@ func main() {
 		"float_amd64.s": floatAMD64,
 		"int_arm64.s":   intARM64,
 		"int_k_amd64.s": intKAMD64,
+		"strip_amd64.s": stripAMD64,
 		"int_k_arm64.s": intKARM64,
 		"float_arm64.s": floatARM64,
 

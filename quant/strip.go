@@ -1,0 +1,162 @@
+package quant
+
+import (
+	"runtime"
+	"sync"
+	"unsafe"
+)
+
+// Many columns where one instruction multiplies four bytes and adds to 32 bits (VPDPBUSD): the weights of 32 rows, a strip, are
+// spread once to unsigned bytes and multiplied by tiles of up to 8 columns, whose bytes are signed. What the weights' bytes are too
+// high by is taken off where a sum starts, by the column: zero times the sum of its activations. Sums of integers are exact and
+// floats follow in the order of the other kernels, so that the results are the same bits.
+//
+// A strip has for each block of 32 weights 8 chunks of 32 rows x 4 bytes, then the rows' scales as float32, then where the format
+// has them their minima, or for Q6_K the scales of the second half. Of the K formats these are the sub-blocks' integers, and each
+// super-block ends in 32 d and 32 dmin.
+const (
+	stripRows32    = 32
+	stripScales    = 1024
+	stripBytes     = stripScales + 128
+	stripWideBytes = stripBytes + 128
+	stripTailBytes = 256
+	stripColumns   = 8
+	stripBlocks    = 16 // a kernel call: its weights stay in the L1 cache; whole super-blocks
+)
+
+// stripKernel is how weights of one layout are spread and multiplied. The zero value is none.
+type stripKernel struct {
+	zero   int32 // what a weight's byte is too high by
+	halves bool  // sums start anew in the middle of a block: Q6_K
+	spread func(dst, w []byte, nb int)
+	mul    [4]stripFunc // of 8, 4, 2 and 1 columns; nil: as two of the next
+	from   int          // columns from which spreading pays
+}
+
+// stripFunc multiplies nb blocks of a strip by a tile's columns: out[c*ldo : c*ldo+32] += for each column c.
+type stripFunc = func(w, panel []byte, nb int, out []float32, ldo int)
+
+// stripPanel is one block of up to 8 columns; the assembly knows it (384 bytes).
+type stripPanel struct {
+	q    [blockLen / 4][stripColumns]uint32 // q[k][c] is column c's q[4k:4k+4]
+	d, s [stripColumns]float32
+	bias [2][stripColumns]int32 // where sums start; the second one is that of a block's second half
+}
+
+const stripPanelBytes = 384
+
+var _ = [1]struct{}{}[unsafe.Sizeof(stripPanel{})-stripPanelBytes]
+
+// set stores a block of column c.
+func (p *stripPanel) set(c int, a *activation, k *stripKernel) {
+	c &= stripColumns - 1
+	for i, q := range a.fours() {
+		p.q[i][c] = q
+	}
+	p.d[c], p.s[c] = a.d, a.s
+	first, second := int32(a.half[0]), int32(a.half[1])
+	if !k.halves {
+		first += second
+	}
+	p.bias[0][c], p.bias[1][c] = -k.zero*first, -k.zero*second
+}
+
+// stripBlockBytes is the size of blocks [0, n) of a strip; n is whole super-blocks.
+func (l layout) stripBlockBytes(n int) int {
+	switch l {
+	case layoutQ4_0, layoutQ8_0, layoutInt8Wide:
+		return n * stripBytes
+	case layoutQ4_1, layoutQ8_1:
+		return n * stripWideBytes
+	}
+	return n*stripWideBytes + n/superSubs*stripTailBytes
+}
+
+type stripBuffer [stripBlocks*stripWideBytes + stripBlocks/superSubs*stripTailBytes]byte
+
+var stripBuffers = sync.Pool{New: func() any {
+	return (*stripBuffer)(aligned(int(unsafe.Sizeof(stripBuffer{}))))
+}}
+
+// mulStrips is Mul by strips.
+func (m *Matrix) mulStrips(quantize func([]activation, []float32), sk *stripKernel, out, x []float32, n int, r Runner) {
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	nb := m.nb
+	tiles := (n + stripColumns - 1) / stripColumns
+	panels := grow(&s.panels, tiles*nb*stripPanelBytes)
+	run(r, tiles, max(1, 16384/(m.cols*stripColumns)), func(from, to int) {
+		row := rowBuffers.Get().(*[]activation)
+		defer rowBuffers.Put(row)
+		a := grow(row, nb)
+		for t := from; t < to; t++ {
+			dst := stripPanels(panels[t*nb*stripPanelBytes:][:nb*stripPanelBytes])
+			for c := t * stripColumns; c < min(n, (t+1)*stripColumns); c++ {
+				quantizeRow(quantize, a, x[c*m.cols:][:m.cols])
+				for b := range dst {
+					dst[b].set(c, &a[b], sk)
+				}
+			}
+		}
+	})
+	strips := (m.rows + stripRows32 - 1) / stripRows32
+	run(r, strips, 1, func(strip, _ int) {
+		row := strip * stripRows32
+		live := min(stripRows32, m.rows-row)
+		for c := range n {
+			clear(out[c*m.rows+row:][:live])
+		}
+		buffer := stripBuffers.Get().(*stripBuffer)
+		defer stripBuffers.Put(buffer)
+		for b := 0; b < nb; b += stripBlocks {
+			blocks := min(nb, b+stripBlocks) - b
+			w := buffer[:]
+			if sk.spread == nil {
+				w = m.packed[(strip*nb+b)*stripBytes:][:blocks*stripBytes]
+			} else {
+				for g := range (live + groupRows - 1) / groupRows {
+					l := m.layout
+					sk.spread(w[g*chunkBytes:], m.groups(strip*stripRows32/groupRows + g)[b/l.blocks()*l.groupBytes():], blocks)
+				}
+			}
+			for c := 0; c < n; c += stripColumns {
+				panel := panels[(c*nb+b*stripColumns)/stripColumns*stripPanelBytes:]
+				m.addStrip(sk, w, panel, blocks, out[c*m.rows+row:], min(stripColumns, n-c), live)
+			}
+		}
+	})
+	runtime.KeepAlive(m)
+}
+
+// addStrip adds blocks of a strip of which live rows exist times the n columns of a panel.
+func (m *Matrix) addStrip(sk *stripKernel, w, panel []byte, nb int, out []float32, n, live int) {
+	if live == stripRows32 {
+		sk.tile(w, panel, nb, out, m.rows, n)
+		return
+	}
+	var edge [stripColumns * stripRows32]float32
+	for c := range n {
+		copy(edge[c*stripRows32:][:live], out[c*m.rows:])
+	}
+	sk.tile(w, panel, nb, edge[:], stripRows32, n)
+	for c := range n {
+		copy(out[c*m.rows:][:live], edge[c*stripRows32:])
+	}
+}
+
+// tile multiplies the n columns of a panel in pieces that there are kernels for.
+func (sk *stripKernel) tile(w, panel []byte, nb int, out []float32, ldo, n int) {
+	for i, c := 0, 0; c < n; {
+		cols := stripColumns >> i
+		if cols > n-c || sk.mul[i] == nil {
+			i++
+			continue
+		}
+		sk.mul[i](w, panel[4*c:], nb, out[c*ldo:], ldo)
+		c += cols
+	}
+}
+
+func stripPanels(b []byte) []stripPanel {
+	return unsafe.Slice((*stripPanel)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/stripPanelBytes)
+}

@@ -1,0 +1,64 @@
+package quant
+
+//go:noescape
+func spreadStripQ4_0AVX2(dst, w []byte, nb int)
+
+//go:noescape
+func spreadStripQ4_1AVX2(dst, w []byte, nb int)
+
+//go:noescape
+func spreadStripQ8_0AVX2(dst, w []byte, nb int)
+
+//go:noescape
+func spreadStripQ8_1AVX2(dst, w []byte, nb int)
+
+//go:noescape
+func spreadStripQ4_KAVX2(dst, w []byte, nb int)
+
+//go:noescape
+func spreadStripQ5_KAVX2(dst, w []byte, nb int)
+
+//go:noescape
+func spreadStripQ6_KAVX2(dst, w []byte, nb int)
+
+//go:noescape
+func strip8VNNI(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func strip4VNNI(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func strip2VNNI(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func strip1VNNI(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func stripMin8VNNI(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func stripMin4VNNI(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func stripMin2VNNI(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func stripMin1VNNI(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func strip_K4VNNI(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func strip_K2VNNI(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func strip_K1VNNI(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func strip_K6x4VNNI(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func strip_K6x2VNNI(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func strip_K6x1VNNI(w, panel []byte, nb int, out []float32, ldo int)

@@ -1,0 +1,118 @@
+//go:build unix
+
+package quant
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+	"unsafe"
+)
+
+// stripPanelsOf packs n columns, against a guard page.
+func stripPanelsOf(t *testing.T, sk *stripKernel, cols [][]activation, atStart bool) []byte {
+	nb := len(cols[0])
+	p := guarded[stripPanel](t, nb, atStart)
+	for c, col := range cols {
+		for b := range col {
+			p[b].set(c, &col[b], sk)
+		}
+	}
+	return unsafe.Slice((*byte)(unsafe.Pointer(&p[0])), nb*stripPanelBytes)
+}
+
+// Spreading and multiplying stay inside their buffers, and the results are those of the portable product of one column.
+func TestStripKernelsEqualPortableOnesBitForBit(t *testing.T) {
+	generic := genericKernels()
+	for _, name := range archISAs() {
+		t.Run(name, func(t *testing.T) {
+			k := kernelsFor(t, name)
+			rng := rand.New(rand.NewPCG(31, 32))
+			for l := layoutNone + 1; l < layouts; l++ {
+				sk := &k.ints[l].strip
+				if sk.from == 0 {
+					continue
+				}
+				for trial := range 12 {
+					nb := (1 + rng.IntN(3)) * l.blocks()
+					atStart, extreme := trial%2 == 0, trial%4 == 3
+					w := guarded[byte](t, l.stripBlockBytes(nb), atStart)
+					var groups []intCase
+					for g := range stripRows32 / groupRows {
+						groups = append(groups, newIntCase(t, rng, l, nb, extreme, atStart))
+						sk.spread(w[g*chunkBytes:], groups[g].w, nb)
+					}
+					n := []int{1, 2, 3, 4, 7, 8}[trial%6]
+					panel := stripPanelsOf(t, sk, groups[0].cols[:n], atStart)
+					ldo := stripRows32 + trial%3
+					out := guarded[float32](t, (n-1)*ldo+stripRows32, atStart)
+					copy(out, randomFloats(rng, len(out)))
+					want := append([]float32(nil), out...)
+					for c := range n {
+						for g := range groups {
+							generic.ints[l].gemv(groups[g].w, groups[0].cols[c], want[c*ldo+g*groupRows:][:groupRows])
+						}
+					}
+					sk.tile(w, panel, nb, out, ldo, n)
+					compareBits(t, "strip", l, nb, out, want)
+				}
+			}
+		})
+	}
+}
+
+func TestInt8WideKernelsEqualPortableOnesBitForBit(t *testing.T) {
+	generic := genericKernels()
+	for _, name := range archISAs() {
+		t.Run(name, func(t *testing.T) {
+			k := kernelsFor(t, name)
+			rng := rand.New(rand.NewPCG(33, 34))
+			for trial := range 24 {
+				nb, n := 1+rng.IntN(4), 1+trial%8
+				atStart, extreme := trial%2 == 0, trial%4 == 3
+				w := guarded[byte](t, nb*stripBytes, atStart)
+				for r := range stripRows32 {
+					row := randomFloats(rng, nb*blockLen)
+					for i := range row {
+						if extreme {
+							row[i] = []float32{-1, 1}[trial/4%2]
+						}
+					}
+					if err := packInt8Wide(w, r, row); err != nil {
+						t.Fatal(err)
+					}
+				}
+				c := newIntCase(t, rng, layoutQ8_0, nb, extreme, atStart)
+				panel := stripPanelsOf(t, &k.int8Wide, c.cols[:n], atStart)
+				ldo := stripRows32 + trial%3
+				got := guarded[float32](t, (n-1)*ldo+stripRows32, atStart)
+				copy(got, randomFloats(rng, len(got)))
+				want := append([]float32(nil), got...)
+				generic.int8Wide.tile(w, panel, nb, want, ldo, n)
+				k.int8Wide.tile(w, panel, nb, got, ldo, n)
+				compareBits(t, "int8 wide", layoutInt8Wide, nb, got, want)
+			}
+		})
+	}
+}
+
+// Int8Wide rounds as Q8_0 does, with a scale in float32: a weight is off by at most half a step.
+func TestInt8WideKeepsEightBits(t *testing.T) {
+	const rows, cols = 37, 100
+	rng := rand.New(rand.NewPCG(35, 36))
+	m, w := int8Matrix(t, rng, Int8Wide, rows, cols)
+	row := make([]float32, cols)
+	for r := range rows {
+		m.Row(row, r)
+		for i, v := range row {
+			var top float64
+			first := i / blockLen * blockLen
+			for _, x := range w[r*cols+first : r*cols+min(cols, first+blockLen)] {
+				top = max(top, math.Abs(float64(x)))
+			}
+			if d := math.Abs(float64(v - w[r*cols+i])); d > top/254*1.0001 {
+				t.Fatalf("row %d weight %d: %v became %v", r, i, w[r*cols+i], v)
+			}
+		}
+	}
+}
