@@ -10,6 +10,14 @@ func vecGemm(c []float32, ldc int, a []float32, lda int, b []float32, ldb, m, n,
 	if acc {
 		add = 1
 	}
+	done := 0
+	if vector512 {
+		done = gemm512(c, ldc, a, lda, b, ldb, m, n&^15, k, add)
+		c, b, n = c[done:], b[done:], n-done
+	}
+	if n == 0 {
+		return done
+	}
 	for i := 0; i < m; {
 		ap, rows := &a[i*lda], 1
 		for j := 0; j < n; {
@@ -45,7 +53,33 @@ func vecGemm(c []float32, ldc int, a []float32, lda int, b []float32, ldb, m, n,
 		}
 		i += rows
 	}
+	return done + n
+}
+
+// gemm512 is vecGemm with registers of 16 columns: n is a multiple of that. Each element is the same sum in the same order.
+func gemm512(c []float32, ldc int, a []float32, lda int, b []float32, ldb, m, n, k, acc int) int {
+	for i := 0; i < m && n > 0; {
+		rows := 8
+		for rows > m-i {
+			rows /= 2
+		}
+		for j := 0; j < n; {
+			cols := min(32, n-j)
+			f := gemmTiles512[rows][cols/32]
+			f(&c[i*ldc+j], 4*ldc, &a[i*lda], 4*lda, &b[j], 4*ldb, k, acc)
+			j += cols
+		}
+		i += rows
+	}
 	return n
+}
+
+// gemmTiles512 are by rows, then of 16 and of 32 columns.
+var gemmTiles512 = [9][2]func(c *float32, ldc int, a *float32, lda int, b *float32, ldb, k, acc int){
+	1: {gemm1x16AVX512, gemm1x32AVX512},
+	2: {gemm2x16AVX512, gemm2x32AVX512},
+	4: {gemm4x16AVX512, gemm4x32AVX512},
+	8: {gemm8x16AVX512, gemm8x32AVX512},
 }
 
 // The kernels compute tiles of C = A*B, or C += A*B with acc = 1; strides are in bytes, k is positive.
@@ -73,3 +107,27 @@ func gemm2x8AVX2(c *float32, ldc int, a *float32, lda int, b *float32, ldb, k, a
 
 //go:noescape
 func gemm1x8AVX2(c *float32, ldc int, a *float32, lda int, b *float32, ldb, k, acc int)
+
+//go:noescape
+func gemm8x32AVX512(c *float32, ldc int, a *float32, lda int, b *float32, ldb, k, acc int)
+
+//go:noescape
+func gemm8x16AVX512(c *float32, ldc int, a *float32, lda int, b *float32, ldb, k, acc int)
+
+//go:noescape
+func gemm4x32AVX512(c *float32, ldc int, a *float32, lda int, b *float32, ldb, k, acc int)
+
+//go:noescape
+func gemm4x16AVX512(c *float32, ldc int, a *float32, lda int, b *float32, ldb, k, acc int)
+
+//go:noescape
+func gemm2x32AVX512(c *float32, ldc int, a *float32, lda int, b *float32, ldb, k, acc int)
+
+//go:noescape
+func gemm2x16AVX512(c *float32, ldc int, a *float32, lda int, b *float32, ldb, k, acc int)
+
+//go:noescape
+func gemm1x32AVX512(c *float32, ldc int, a *float32, lda int, b *float32, ldb, k, acc int)
+
+//go:noescape
+func gemm1x16AVX512(c *float32, ldc int, a *float32, lda int, b *float32, ldb, k, acc int)

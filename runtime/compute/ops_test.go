@@ -55,6 +55,13 @@ func bothForms(t *testing.T, f func(t *testing.T)) {
 		if !vector {
 			t.Skip("skipped: this CPU has no vector form")
 		}
+		defer setVector512(setVector512(false))
+		f(t)
+	})
+	t.Run("vector 512 bits", func(t *testing.T) {
+		if !vector512 {
+			t.Skip("skipped: this CPU has no 512-bit form")
+		}
 		f(t)
 	})
 }

@@ -10,6 +10,10 @@ import (
 // EDGEVLM_ISA=generic turns them off, as it does for the matrix kernels.
 var vector = cpu.X86.HasAVX2 && cpu.X86.HasFMA && os.Getenv("EDGEVLM_ISA") != "generic"
 
+// vector512 says whether the forms with 512-bit registers are used besides: where the matrix kernels are those of AVX512-VNNI, so
+// not on the older processors that slow down for 512 bits.
+var vector512 = vector && cpu.X86.HasAVX512F && cpu.X86.HasAVX512VL && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VNNI && os.Getenv("EDGEVLM_ISA") != "avx2"
+
 // The vec functions do as much of an operator as vector instructions can, from the start, and return how many
 // elements that was; the portable code does the rest.
 
@@ -19,6 +23,14 @@ func whole(n int) int {
 		return 0
 	}
 	return n &^ 7
+}
+
+// whole512 returns those that fill 512-bit registers.
+func whole512(n int) int {
+	if !vector || !vector512 {
+		return 0
+	}
+	return n &^ 15
 }
 
 func vecAdd(dst, x []float32) int {
@@ -31,9 +43,12 @@ func vecAdd(dst, x []float32) int {
 }
 
 func vecScale(x []float32, a float32) int {
-	n := whole(len(x))
-	if n > 0 {
-		scaleAVX2(&x[0], n, a)
+	k, n := whole512(len(x)), whole(len(x))
+	if k > 0 {
+		scaleAVX512(&x[0], k, a)
+	}
+	if k < n {
+		scaleAVX2(&x[k], n-k, a)
 	}
 	return n
 }
@@ -64,18 +79,25 @@ func vecShiftScaleMul(dst, x, w []float32, m, s float32) int {
 }
 
 func vecSiLUMul(gate, up []float32) int {
-	n := whole(len(gate))
-	if n > 0 {
+	k, n := whole512(len(gate)), whole(len(gate))
+	if k > 0 {
+		_ = up[k-1]
+		siluMulAVX512(&gate[0], &up[0], k)
+	}
+	if k < n {
 		_ = up[n-1]
-		siluMulAVX2(&gate[0], &up[0], n)
+		siluMulAVX2(&gate[k], &up[k], n-k)
 	}
 	return n
 }
 
 func vecQuickGELU(x []float32) int {
-	n := whole(len(x))
-	if n > 0 {
-		quickGELUAVX2(&x[0], n)
+	k, n := whole512(len(x)), whole(len(x))
+	if k > 0 {
+		quickGELUAVX512(&x[0], k)
+	}
+	if k < n {
+		quickGELUAVX2(&x[k], n-k)
 	}
 	return n
 }
@@ -85,7 +107,15 @@ func vecMax(x []float32) (float32, int) {
 	if n == 0 {
 		return x[0], 0
 	}
-	return maxAVX2(&x[0], n), n
+	k := whole512(n)
+	if k == 0 {
+		return maxAVX2(&x[0], n), n
+	}
+	m := maxAVX512(&x[0], k)
+	if k < n {
+		m = max(m, maxAVX2(&x[k], n-k))
+	}
+	return m, n
 }
 
 func vecExpSum(x []float32, m float32) (float32, int) {
@@ -93,7 +123,15 @@ func vecExpSum(x []float32, m float32) (float32, int) {
 	if n == 0 {
 		return 0, 0
 	}
-	return expSumAVX2(&x[0], n, m), n
+	k := whole512(n)
+	if k == 0 {
+		return expSumAVX2(&x[0], n, m), n
+	}
+	s := expSumAVX512(&x[0], k, m)
+	if k < n {
+		s += expSumAVX2(&x[k], n-k, m)
+	}
+	return s, n
 }
 
 func vecRotateHalves(a, b, cos, sin []float32) int {
@@ -158,3 +196,18 @@ func toF16AVX2(dst *uint16, x *float32, n int)
 
 //go:noescape
 func fromF16AVX2(dst *float32, x *uint16, n int)
+
+//go:noescape
+func scaleAVX512(x *float32, n int, a float32)
+
+//go:noescape
+func siluMulAVX512(gate, up *float32, n int)
+
+//go:noescape
+func quickGELUAVX512(x *float32, n int)
+
+//go:noescape
+func maxAVX512(x *float32, n int) float32
+
+//go:noescape
+func expSumAVX512(x *float32, n int, m float32) float32

@@ -1,4 +1,4 @@
-// Command gen writes the unrolled F32 matrix kernels of package compute: gemm_amd64.s and gemm_arm64.s.
+// Command gen writes the unrolled F32 matrix kernels of package compute: gemm_amd64.s, gemm512_amd64.s and gemm_arm64.s.
 //
 // Each kernel computes one tile of C = A*B (or C += A*B) with its sums in registers. Every element is summed in the order
 // of k with fused multiply-adds, so that the shape of a tile does not change the result.
@@ -14,8 +14,9 @@ type tile struct{ rows, cols int }
 
 func main() {
 	for name, text := range map[string]string{
-		"gemm_amd64.s": amd64([]tile{{6, 16}, {4, 16}, {2, 16}, {1, 16}, {6, 8}, {4, 8}, {2, 8}, {1, 8}}),
-		"gemm_arm64.s": arm64([]tile{{8, 8}, {4, 16}, {2, 16}, {1, 16}, {4, 8}, {2, 8}, {1, 8}}),
+		"gemm_amd64.s":    amd64([]tile{{6, 16}, {4, 16}, {2, 16}, {1, 16}, {6, 8}, {4, 8}, {2, 8}, {1, 8}}),
+		"gemm512_amd64.s": avx512([]tile{{8, 32}, {4, 32}, {2, 32}, {1, 32}, {8, 16}, {4, 16}, {2, 16}, {1, 16}}),
+		"gemm_arm64.s":    arm64([]tile{{8, 8}, {4, 16}, {2, 16}, {1, 16}, {4, 8}, {2, 8}, {1, 8}}),
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			fmt.Fprintln(os.Stderr, "gen:", err)
@@ -90,6 +91,73 @@ func amd64(tiles []tile) string {
 		each("\tVADDPS %d(R12), %s, %s", func(r, v int) []any { return []any{32 * v, acc(r, v), acc(r, v)} })
 		p("store%dx%d:", t.rows, t.cols)
 		each("\tVMOVUPS %s, %d(R12)", func(r, v int) []any { return []any{acc(r, v), 32 * v} })
+		p("\tVZEROUPPER\n\tRET")
+	}
+	return w.String()
+}
+
+// avx512 has up to 8 rows of one or two registers of 16 columns.
+func avx512(tiles []tile) string {
+	var w bytes.Buffer
+	p := func(f string, a ...any) { fmt.Fprintf(&w, f+"\n", a...) }
+	w.WriteString(head)
+	for _, t := range tiles {
+		vecs := t.cols / 16
+		acc := func(r, v int) string { return fmt.Sprintf("Z%d", r*vecs+v) }
+		// Rows 0-2 are reached from SI, rows 3-5 from R11, rows 6 and 7 from R13.
+		row := func(r int) string {
+			base := []string{"SI", "R11", "R13"}[r/3]
+			return []string{"(" + base + ")", "(" + base + ")(R9*1)", "(" + base + ")(R9*2)"}[r%3]
+		}
+		name := fmt.Sprintf("%dx%d", t.rows, t.cols)
+		p("\n// func gemm%sAVX512(%s)", name, args)
+		p("TEXT ·gemm%sAVX512(SB), NOSPLIT, $0-64", name)
+		p("\tMOVQ c+0(FP), DI\n\tMOVQ ldc+8(FP), R8\n\tMOVQ a+16(FP), SI\n\tMOVQ lda+24(FP), R9")
+		p("\tMOVQ b+32(FP), DX\n\tMOVQ ldb+40(FP), R10\n\tMOVQ k+48(FP), CX\n\tMOVQ acc+56(FP), BX")
+		if t.rows > 3 {
+			p("\tLEAQ (SI)(R9*2), R11\n\tADDQ R9, R11")
+		}
+		if t.rows > 6 {
+			p("\tLEAQ (R11)(R9*2), R13\n\tADDQ R9, R13")
+		}
+		for r := range t.rows {
+			for v := range vecs {
+				p("\tVPXORD %s, %s, %s", acc(r, v), acc(r, v), acc(r, v))
+			}
+		}
+		p("loop%s:", name)
+		for v := range vecs {
+			p("\tVMOVUPS %d(DX), Z%d", 64*v, 24+v)
+		}
+		for r := range t.rows {
+			p("\tVBROADCASTSS %s, Z%d", row(r), 28+r%4)
+			for v := range vecs {
+				p("\tVFMADD231PS Z%d, Z%d, %s", 24+v, 28+r%4, acc(r, v))
+			}
+		}
+		p("\tADDQ R10, DX\n\tADDQ $4, SI")
+		if t.rows > 3 {
+			p("\tADDQ $4, R11")
+		}
+		if t.rows > 6 {
+			p("\tADDQ $4, R13")
+		}
+		p("\tDECQ CX\n\tJNZ loop%s", name)
+		p("\tTESTQ BX, BX\n\tJZ store%s", name)
+		each := func(f string, a func(r, v int) []any) {
+			p("\tMOVQ DI, R12")
+			for r := range t.rows {
+				if r > 0 {
+					p("\tADDQ R8, R12")
+				}
+				for v := range vecs {
+					p(f, a(r, v)...)
+				}
+			}
+		}
+		each("\tVADDPS %d(R12), %s, %s", func(r, v int) []any { return []any{64 * v, acc(r, v), acc(r, v)} })
+		p("store%s:", name)
+		each("\tVMOVUPS %s, %d(R12)", func(r, v int) []any { return []any{acc(r, v), 64 * v} })
 		p("\tVZEROUPPER\n\tRET")
 	}
 	return w.String()

@@ -1,0 +1,185 @@
+#include "textflag.h"
+
+// Vector forms with 512-bit registers. n is a positive multiple of 16. Constants and order as in vec_amd64.s.
+
+#define F32(name, bits) \
+	DATA name<>+0(SB)/4, $bits; \
+	GLOBL name<>(SB), RODATA|NOPTR, $4
+
+F32(zMax, 0x42b0c0a5)
+F32(zMin, 0xc2aeac50)
+F32(zLog2e, 0x3fb8aa3b)
+F32(zMagic, 0x4b400000)
+F32(zLn2hi, 0x3f318000)
+F32(zLn2lo, 0xb95e8083)
+F32(zLn2, 0x3f317218)
+F32(zC5, 0x3c08310f)
+F32(zC4, 0x3d2b956d)
+F32(zC3, 0x3e2aabd8)
+F32(zC2, 0x3efffefd)
+F32(zOne, 0x3f800000)
+F32(zBias, 127)
+F32(zQuick, 0xbfd9db23)
+
+#define EXP_CONSTANTS \
+	VBROADCASTSS zMax<>(SB), Z16; \
+	VBROADCASTSS zMin<>(SB), Z17; \
+	VBROADCASTSS zLog2e<>(SB), Z18; \
+	VBROADCASTSS zMagic<>(SB), Z19; \
+	VBROADCASTSS zLn2hi<>(SB), Z20; \
+	VBROADCASTSS zLn2lo<>(SB), Z21; \
+	VBROADCASTSS zOne<>(SB), Z22; \
+	VPBROADCASTD zBias<>(SB), Z23; \
+	VBROADCASTSS zC5<>(SB), Z24; \
+	VBROADCASTSS zC4<>(SB), Z25; \
+	VBROADCASTSS zC3<>(SB), Z26; \
+	VBROADCASTSS zC2<>(SB), Z27
+
+// EXP replaces Z0 by exp(Z0); Z1-Z3 and K1 are changed. Below the minimum the result is 0; NaN stays.
+#define EXP \
+	VCMPPS $5, Z17, Z0, K1; \
+	VMINPS Z0, Z16, Z0; \
+	VMOVAPS Z19, Z1; \
+	VFMADD231PS Z18, Z0, Z1; \
+	VSUBPS Z19, Z1, Z1; \
+	VFNMADD231PS Z20, Z1, Z0; \
+	VFNMADD231PS Z21, Z1, Z0; \
+	VMOVAPS Z24, Z2; \
+	VFMADD213PS Z25, Z0, Z2; \
+	VFMADD213PS Z26, Z0, Z2; \
+	VFMADD213PS Z27, Z0, Z2; \
+	VMULPS Z0, Z0, Z3; \
+	VFMADD213PS Z0, Z3, Z2; \
+	VADDPS Z22, Z2, Z2; \
+	VCVTPS2DQ Z1, Z1; \
+	VPADDD Z23, Z1, Z1; \
+	VPSLLD $23, Z1, Z1; \
+	VMULPS.Z Z1, Z2, K1, Z0
+
+// func scaleAVX512(x *float32, n int, a float32)
+TEXT ·scaleAVX512(SB), NOSPLIT, $0-20
+	MOVQ x+0(FP), DI
+	MOVQ n+8(FP), CX
+	VBROADCASTSS a+16(FP), Z1
+scale_loop:
+	VMULPS (DI), Z1, Z0
+	VMOVUPS Z0, (DI)
+	ADDQ $64, DI
+	SUBQ $16, CX
+	JNZ scale_loop
+	VZEROUPPER
+	RET
+
+// func siluMulAVX512(gate, up *float32, n int)
+TEXT ·siluMulAVX512(SB), NOSPLIT, $0-24
+	MOVQ gate+0(FP), DI
+	MOVQ up+8(FP), SI
+	MOVQ n+16(FP), CX
+	EXP_CONSTANTS
+silu_loop:
+	VMOVUPS (DI), Z5
+	VXORPS Z0, Z0, Z0
+	VSUBPS Z5, Z0, Z0
+	EXP
+	VADDPS Z22, Z0, Z0
+	VDIVPS Z0, Z5, Z5
+	VMULPS (SI), Z5, Z5
+	VMOVUPS Z5, (DI)
+	ADDQ $64, DI
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JNZ silu_loop
+	VZEROUPPER
+	RET
+
+// func quickGELUAVX512(x *float32, n int)
+TEXT ·quickGELUAVX512(SB), NOSPLIT, $0-16
+	MOVQ x+0(FP), DI
+	MOVQ n+8(FP), CX
+	EXP_CONSTANTS
+	VBROADCASTSS zQuick<>(SB), Z6
+quick_loop:
+	VMOVUPS (DI), Z5
+	VMULPS Z6, Z5, Z0
+	EXP
+	VADDPS Z22, Z0, Z0
+	VDIVPS Z0, Z5, Z5
+	VMOVUPS Z5, (DI)
+	ADDQ $64, DI
+	SUBQ $16, CX
+	JNZ quick_loop
+	VZEROUPPER
+	RET
+
+// func maxAVX512(x *float32, n int) float32
+TEXT ·maxAVX512(SB), NOSPLIT, $0-20
+	MOVQ x+0(FP), SI
+	MOVQ n+8(FP), CX
+	VMOVUPS (SI), Z0
+max_loop:
+	VMAXPS (SI), Z0, Z0
+	ADDQ $64, SI
+	SUBQ $16, CX
+	JNZ max_loop
+	VEXTRACTF32X8 $1, Z0, Y1
+	VMAXPS Y1, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VMAXPS X1, X0, X0
+	VMOVHLPS X0, X0, X1
+	VMAXPS X1, X0, X0
+	VMOVSHDUP X0, X1
+	VMAXSS X1, X0, X0
+	VMOVSS X0, ret+16(FP)
+	VZEROUPPER
+	RET
+
+// func expSumAVX512(x *float32, n int, m float32) float32
+//
+// See expSumAVX2.
+TEXT ·expSumAVX512(SB), NOSPLIT, $0-28
+	MOVQ x+0(FP), DI
+	MOVQ n+8(FP), CX
+	VBROADCASTSS m+16(FP), Z6
+	VXORPS X7, X7, X7
+	VBROADCASTSS zMin<>(SB), Z16
+	VBROADCASTSS zLog2e<>(SB), Z17
+	VBROADCASTSS zMagic<>(SB), Z18
+	VBROADCASTSS zLn2<>(SB), Z19
+	VBROADCASTSS zC5<>(SB), Z20
+	VBROADCASTSS zC4<>(SB), Z21
+	VBROADCASTSS zC3<>(SB), Z22
+	VBROADCASTSS zC2<>(SB), Z23
+	VBROADCASTSS zOne<>(SB), Z24
+exp_loop:
+	VMOVUPS (DI), Z0
+	VSUBPS Z6, Z0, Z0
+	VMAXPS Z0, Z16, Z0
+	VMOVAPS Z18, Z1
+	VFMADD231PS Z17, Z0, Z1
+	VSUBPS Z18, Z1, Z2
+	VFNMADD231PS Z19, Z2, Z0
+	VMOVAPS Z20, Z2
+	VFMADD213PS Z21, Z0, Z2
+	VFMADD213PS Z22, Z0, Z2
+	VFMADD213PS Z23, Z0, Z2
+	VMULPS Z0, Z0, Z3
+	VADDPS Z24, Z0, Z0
+	VFMADD231PS Z3, Z2, Z0
+	VPSLLD $23, Z1, Z1
+	VPADDD Z1, Z0, Z0
+	VADDPS Z0, Z7, Z7
+	VMOVUPS Z0, (DI)
+	ADDQ $64, DI
+	SUBQ $16, CX
+	JNZ exp_loop
+	VEXTRACTF32X8 $1, Z7, Y0
+	VADDPS Y7, Y0, Y0
+	VEXTRACTF128 $1, Y0, X1
+	VADDPS X1, X0, X0
+	VMOVHLPS X0, X0, X1
+	VADDPS X1, X0, X0
+	VMOVSHDUP X0, X1
+	VADDSS X1, X0, X0
+	VMOVSS X0, ret+24(FP)
+	VZEROUPPER
+	RET

@@ -1,0 +1,7 @@
+//go:build !amd64
+
+package compute
+
+const vector512 = false
+
+func setVector512(bool) bool { return false }
