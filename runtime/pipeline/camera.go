@@ -11,6 +11,7 @@ import (
 
 	"github.com/edgevlm/edgevlm/capture"
 	"github.com/edgevlm/edgevlm/runtime/imageproc"
+	"github.com/edgevlm/edgevlm/runtime/stream"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
 )
 
@@ -19,14 +20,25 @@ import (
 type camera struct {
 	Camera
 	p      *Pipeline
-	served uint64 // the turn of its latest description; the pipeline's goroutine only
+	served uint64 // the turn of its latest description
+
+	// With served the pipeline's goroutine's alone.
+	voice *voice
+	live  *live       // nil: none yet, or none any more
+	mode  stream.Mode // Stream's, or what the accelerator can do instead
+	tuner *stream.Tuner
+	tuned int // the generation of settings that tuner is for
 
 	mu        sync.Mutex
 	set       Settings
-	changed   chan struct{} // closed when set has changed in a way that the source must hear of
-	window    []*slot       // whole pairs, the newest Frames frames; once ended, possibly a lone one at the end
-	half      *slot         // the first frame of the pair to come
-	described time.Time     // capture time of the newest frame described
+	gen       int            // counts the changes of set that begin a new window
+	intake    *stream.Intake // nil: frames go to window and half instead
+	took      intakeCounts   // of intake, as far as they are counted
+	latest    capture.Frame  // with an intake: the newest of all
+	changed   chan struct{}  // closed when set has changed in a way that the source must hear of
+	window    []*slot        // whole pairs, the newest Frames frames; once ended, possibly a lone one at the end
+	half      *slot          // the first frame of the pair to come
+	described time.Time      // capture time of the newest frame described
 	ended     bool
 	dropped   uint64 // since the latest description
 	stats     Stats
@@ -43,7 +55,12 @@ type slot struct {
 
 func newCamera(c Camera, p *Pipeline) *camera {
 	set := Settings{Disabled: c.Disabled, FPS: c.FPS, Frames: c.Frames, Prompt: c.Prompt}
-	return &camera{Camera: c, p: p, set: set.even(), changed: make(chan struct{}), stats: Stats{Camera: c.Name}}
+	cam := &camera{Camera: c, p: p, set: set.even(), changed: make(chan struct{}), stats: Stats{Camera: c.Name}}
+	if c.Stream != nil && p.streamer != nil {
+		cam.mode = c.Stream.Mode
+		cam.refill()
+	}
+	return cam
 }
 
 func (c *camera) count(f func(*Stats)) {
@@ -177,6 +194,10 @@ func (c *camera) add(f capture.Frame, dropped uint64) {
 	if c.set.Disabled {
 		return
 	}
+	if c.intake != nil {
+		c.push(f, dropped)
+		return
+	}
 	c.stats.Frames++
 	c.drop(dropped)
 	if last := c.newest(); last != nil {
@@ -211,6 +232,9 @@ func (c *camera) add(f capture.Frame, dropped uint64) {
 func (c *camera) end() {
 	c.mu.Lock()
 	c.ended = true
+	if c.intake != nil {
+		c.intake.End()
+	}
 	if c.half != nil {
 		c.window = append(c.window, c.half)
 		c.half = nil
@@ -230,6 +254,11 @@ func (c *camera) newest() *slot {
 }
 
 func (c *camera) clear() {
+	c.latest = capture.Frame{}
+	if c.intake != nil {
+		c.refill()
+		return
+	}
 	if c.half != nil {
 		c.drop(1)
 		c.half = nil
@@ -265,6 +294,10 @@ func (c *camera) takeDropped() uint64 {
 func (c *camera) due() (due, ended bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.intake != nil {
+		due = !c.set.Disabled && (c.intake.Waiting() > 0 || c.ended && c.live != nil && c.live.gen == c.gen && !c.live.spoken)
+		return due, c.ended && !due
+	}
 	if n := len(c.window); n > 0 && (n == c.set.Frames || c.ended) {
 		at := c.window[n-1].frame.At
 		// Frames come a little early or late; half an interval makes up for it.
@@ -274,11 +307,19 @@ func (c *camera) due() (due, ended bool) {
 	return due, c.ended && !due
 }
 
+// streams says whether the camera's frames go into a window that the model keeps.
+func (c *camera) streams() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.intake != nil
+}
+
 // job is a window on its way to the model, with what was set when it was taken.
 type job struct {
 	c     *camera
 	slots []*slot
 	set   Settings
+	gen   int
 }
 
 // take hands the window to the model; nil if it is empty.
@@ -296,7 +337,7 @@ func (c *camera) take() *job {
 		s.taken = true
 	}
 	c.described = slots[len(slots)-1].frame.At
-	return &job{c, slots, c.set}
+	return &job{c, slots, c.set, c.gen}
 }
 
 // media decodes a window. Damaged frames are left out and counted.

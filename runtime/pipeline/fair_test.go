@@ -14,6 +14,12 @@ import (
 // twice that long from one of its descriptions to the next.
 func TestOfFourCamerasNoneWaitsMoreThanTwiceItsShare(t *testing.T) {
 	const takes = 3 * time.Second
+	for name, m := range map[string]pipeline.Describer{"anew": &model{takes: takes}, "in windows": &streamer{adds: takes / 2, says: takes / 2}} {
+		t.Run(name, func(t *testing.T) { fourCameras(t, m, takes) })
+	}
+}
+
+func fourCameras(t *testing.T, m pipeline.Describer, takes time.Duration) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
@@ -21,9 +27,9 @@ func TestOfFourCamerasNoneWaitsMoreThanTwiceItsShare(t *testing.T) {
 		var cams []pipeline.Camera
 		for name, fps := range map[string]float64{"a": 10, "b": 2, "c": 1, "d": 0.5} {
 			period := time.Duration(float64(time.Second) / fps)
-			cams = append(cams, pipeline.Camera{Name: name, FPS: fps, Frames: 2, Open: opener(newFeed(period, -1))})
+			cams = append(cams, pipeline.Camera{Name: name, FPS: fps, Frames: 2, Prompt: "?", Open: opener(newFeed(period, -1)), Stream: &pipeline.Stream{}})
 		}
-		p := mustNew(t, &model{takes: takes}, s, pipeline.Options{}, cams...)
+		p := mustNew(t, m, s, pipeline.Options{}, cams...)
 		if err := p.Run(ctx); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatal(err)
 		}

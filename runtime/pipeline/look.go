@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/edgevlm/edgevlm/capture"
+	"github.com/edgevlm/edgevlm/runtime/schema"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
 )
 
@@ -49,6 +50,7 @@ var errEmpty = errors.New("no frame of the window can be decoded")
 type inquiry struct {
 	Prompt    string // "": no description
 	MaxTokens int
+	Schema    *schema.Schema // of the description; nil: the model's own words
 	Questions []vlm.Question
 }
 
@@ -64,8 +66,11 @@ func (p *Pipeline) look(ctx context.Context, j *job, q inquiry) (Description, er
 		err = p.askAll(ctx, m, j.c.System, media, q, &d)
 	} else {
 		d.Result, err = p.model.Generate(ctx, vlm.Request{
-			System: j.c.System, Media: []vlm.Media{media}, Prompt: q.Prompt, MaxTokens: q.MaxTokens,
+			System: j.c.System, Media: []vlm.Media{media}, Prompt: q.Prompt, MaxTokens: q.MaxTokens, Schema: q.Schema,
 		}, nil)
+	}
+	if err == nil && q.Prompt != "" {
+		err = q.check(d.Result.Text)
 	}
 	d.Ready = time.Now()
 	return d, err
@@ -81,7 +86,7 @@ func (p *Pipeline) askAll(ctx context.Context, m Looker, system *string, media v
 	defer func() { err = errors.Join(err, scene.Close()) }()
 	start := time.Now()
 	if q.Prompt != "" {
-		a, err := scene.Ask(ctx, []vlm.Question{{Name: description, Text: q.Prompt, Kind: vlm.KindText, MaxTokens: q.MaxTokens}})
+		a, err := scene.Ask(ctx, []vlm.Question{{Name: description, Text: q.Prompt, Kind: vlm.KindText, MaxTokens: q.MaxTokens, Schema: q.Schema}})
 		if err != nil {
 			return err
 		}
@@ -90,11 +95,7 @@ func (p *Pipeline) askAll(ctx context.Context, m Looker, system *string, media v
 		start = time.Now()
 	}
 	d.Result.Timings = t
-	d.Answers, err = scene.Ask(ctx, q.Questions)
-	if err != nil && ctx.Err() == nil && len(q.Questions) > 1 {
-		// One that can't be answered must not silence the others.
-		d.Answers, err = p.askEach(ctx, scene, d.Camera, q.Questions)
-	}
+	d.Answers, err = p.askAllOf(ctx, scene, d.Camera, q.Questions)
 	d.Asked = time.Since(start)
 	d.Result.Backend = m.Info().Backend
 	if err != nil && d.Result.Text != "" && ctx.Err() == nil {
@@ -104,7 +105,18 @@ func (p *Pipeline) askAll(ctx context.Context, m Looker, system *string, media v
 	return err
 }
 
-func (p *Pipeline) askEach(ctx context.Context, scene Scene, camera string, qs []vlm.Question) (all []vlm.Answer, last error) {
+// asker is a Scene or a Window.
+type asker interface {
+	Ask(ctx context.Context, qs []vlm.Question) ([]vlm.Answer, error)
+}
+
+// askAllOf asks all questions at once. One that can't be answered must not silence the others.
+func (p *Pipeline) askAllOf(ctx context.Context, scene asker, camera string, qs []vlm.Question) (all []vlm.Answer, last error) {
+	all, last = scene.Ask(ctx, qs)
+	if last == nil || ctx.Err() != nil || len(qs) < 2 {
+		return all, last
+	}
+	all = nil
 	for _, q := range qs {
 		a, err := scene.Ask(ctx, []vlm.Question{q})
 		if err != nil {
@@ -140,7 +152,12 @@ func (p *Pipeline) Describe(ctx context.Context, camera string) (Description, er
 // prompt, unless it is "", becomes a description, questions are answered. The sink
 // does not hear of it.
 func (p *Pipeline) Ask(ctx context.Context, camera, prompt string, maxTokens int, questions []vlm.Question) (Description, error) {
-	return p.request(ctx, camera, &inquiry{prompt, maxTokens, questions})
+	return p.request(ctx, camera, &inquiry{Prompt: prompt, MaxTokens: maxTokens, Questions: questions})
+}
+
+// Document is Ask for a description that is a JSON document which the schema allows.
+func (p *Pipeline) Document(ctx context.Context, camera, prompt string, maxTokens int, s *schema.Schema) (Description, error) {
+	return p.request(ctx, camera, &inquiry{Prompt: prompt, MaxTokens: maxTokens, Schema: s})
 }
 
 func (p *Pipeline) request(ctx context.Context, camera string, q *inquiry) (Description, error) {
@@ -170,13 +187,22 @@ func (p *Pipeline) serve(ctx context.Context, a *ask) {
 		a.err = fmt.Errorf("camera %s is disabled", a.c.Name)
 		return
 	}
+	if a.c.streams() {
+		if a.err = p.serveLive(ctx, a); a.ctx.Err() != nil {
+			a.err = a.ctx.Err()
+		}
+		return
+	}
 	j := a.c.take()
 	if j == nil {
 		a.err = fmt.Errorf("camera %s has given no frame yet", a.c.Name)
 		return
 	}
 	if a.q == nil {
-		a.d, a.err = p.describe(ctx, j)
+		a.d, a.err = p.describe(ctx, j, func(d *Description) bool {
+			a.c.voiceFor(j.set, j.gen).asked(d.Last(), d.Result.Text, d.Answers, nil)
+			return true
+		})
 	} else {
 		a.d, a.err = p.look(ctx, j, *a.q)
 	}
@@ -196,6 +222,8 @@ func (p *Pipeline) Newest(camera string) (capture.Frame, error) {
 	switch s := c.newest(); {
 	case c.set.Disabled:
 		return capture.Frame{}, fmt.Errorf("camera %s is disabled", camera)
+	case c.intake != nil && c.latest.Data != nil:
+		return c.latest, nil
 	case s == nil:
 		return capture.Frame{}, fmt.Errorf("camera %s has given no frame yet", camera)
 	default:

@@ -1,6 +1,8 @@
 // Package pipeline turns frames into descriptions: cameras are sampled into
 // windows of their newest frames, and one model, shared fairly, describes the
-// windows. Capture never waits for the model. A model slower than the cameras
+// windows. A camera with a Stream has its window in the model, where every frame
+// is paid for once, and is described when something changes; any other one has
+// every description run over its frames anew. Capture never waits for the model. A model slower than the cameras
 // stays at the newest moment: what it had no time for is skipped and counted,
 // never queued.
 package pipeline
@@ -14,7 +16,10 @@ import (
 	"time"
 
 	"github.com/edgevlm/edgevlm/capture"
+	"github.com/edgevlm/edgevlm/runtime/schema"
+	"github.com/edgevlm/edgevlm/runtime/stream"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
+	"github.com/edgevlm/edgevlm/runtime/watch"
 )
 
 // Describer is the model; *vlm.Engine is one. It is called from one goroutine.
@@ -56,8 +61,17 @@ type Camera struct {
 	System    *string
 	Prompt    string
 	MaxTokens int
-	// Questions are asked about every window after its description.
+	// Schema, if set, makes a description a JSON document that it allows.
+	Schema *schema.Schema
+	// Questions are asked about every window: before its description with a Stream, of which they are a reason, after it without.
 	Questions []vlm.Question
+	// Conditions on the answers make events.
+	Conditions []*watch.Condition
+	// Changes publishes a description only when something has changed, and nothing twice, but for a heartbeat. Without it, every
+	// window that is due is described and published.
+	Changes   bool
+	Heartbeat time.Duration // the longest time without a description; 0: 10 minutes, negative: no heartbeat
+	Stream    *Stream       // nil: every description runs anew
 }
 
 // FrameRef names a frame that was described.
@@ -69,8 +83,12 @@ type FrameRef struct {
 // Description is what the model said about one window.
 type Description struct {
 	Camera string
-	Frames []FrameRef // in order of time, at least one
-	Result vlm.Result
+	// Why it was made, "" where somebody asked for it.
+	Why stream.Why
+	// Condition, if set, is one that this window starts or ends: there are Answers, but no Result.
+	Condition *watch.Event
+	Frames    []FrameRef // in order of time, at least one
+	Result    vlm.Result
 	// Answers are those to the camera's questions, in their order; a question
 	// that failed is left out.
 	Answers []vlm.Answer
@@ -81,6 +99,9 @@ type Description struct {
 	// Dropped is how many frames since the description before were due for the
 	// window or in it, and never described.
 	Dropped uint64
+	// Prefilled are the tokens of pictures and prompts that a Stream's window took in since the description before. Without a
+	// Stream they are Result.PromptTokens.
+	Prefilled int
 	// Ready is when the model was done.
 	Ready time.Time
 }
@@ -98,8 +119,10 @@ type Stats struct {
 	Broken       uint64 // that could not be decoded
 	Descriptions uint64
 	Failed       uint64 // descriptions that the model or the sink refused
+	Conditions   uint64 // events of conditions
 	Opens        uint64 // times the source was opened
 	LastError    string
+	Stream       StreamStats
 }
 
 // Options are what a Pipeline may be told beyond its cameras.
@@ -115,14 +138,15 @@ type Options struct {
 
 // Pipeline runs cameras against a model.
 type Pipeline struct {
-	model Describer
-	sink  Sink
-	o     Options
-	cams  []*camera
-	wake  chan struct{} // holds one token when something may have become due
-	asks  chan *ask     // requests beside the regular descriptions
-	ended chan struct{} // closed when Run returns
-	turn  uint64        // counts descriptions; the least recently served camera goes first
+	model    Describer
+	streamer Streamer // model, if it is one
+	sink     Sink
+	o        Options
+	cams     []*camera
+	wake     chan struct{} // holds one token when something may have become due
+	asks     chan *ask     // requests beside the regular descriptions
+	ended    chan struct{} // closed when Run returns
+	turn     uint64        // counts descriptions; the least recently served camera goes first
 }
 
 // New checks the cameras. Names must be unique.
@@ -134,6 +158,7 @@ func New(model Describer, cams []Camera, sink Sink, o Options) (*Pipeline, error
 		o.Backoff = backoff
 	}
 	p := &Pipeline{model: model, sink: sink, o: o, wake: make(chan struct{}, 1), asks: make(chan *ask), ended: make(chan struct{})}
+	p.streamer, _ = model.(Streamer)
 	names := map[string]bool{}
 	for _, c := range cams {
 		switch {
@@ -166,20 +191,26 @@ func (p *Pipeline) Run(ctx context.Context) error {
 	defer close(p.ended)
 	for _, c := range p.cams {
 		wg.Go(func() { c.run(ctx) })
+		defer c.shut()
 	}
 	for {
+		p.sweep()
 		select {
 		case a := <-p.asks: // somebody waits for it: before what is due
 			p.serve(ctx, a)
 			continue
 		default:
 		}
-		j, more := p.next()
+		c, more := p.next()
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case j != nil:
-			_, _ = p.describe(ctx, j) // it has said what went wrong
+		case c != nil && c.streams():
+			p.frames(ctx, c)
+		case c != nil:
+			if j := c.take(); j != nil {
+				_, _ = p.regular(ctx, j) // it has said what went wrong
+			}
 		case !more:
 			return nil
 		default:
@@ -195,8 +226,7 @@ func (p *Pipeline) Run(ctx context.Context) error {
 
 // next chooses the camera whose window is due and that waits for its turn the
 // longest. more says that some camera may still become due.
-func (p *Pipeline) next() (j *job, more bool) {
-	var chosen *camera
+func (p *Pipeline) next() (chosen *camera, more bool) {
 	for _, c := range p.cams {
 		due, ended := c.due()
 		more = more || !ended
@@ -209,7 +239,7 @@ func (p *Pipeline) next() (j *job, more bool) {
 	}
 	p.turn++
 	chosen.served = p.turn
-	return chosen.take(), true
+	return chosen, true
 }
 
 // poke lets Run look again.
@@ -220,11 +250,23 @@ func (p *Pipeline) poke() {
 	}
 }
 
-// describe makes one of the regular descriptions. A camera without a prompt is
-// only asked its questions.
-func (p *Pipeline) describe(ctx context.Context, j *job) (Description, error) {
+// regular makes the description that is due of a camera without a Stream's window. A camera without a prompt is only asked its
+// questions.
+func (p *Pipeline) regular(ctx context.Context, j *job) (Description, error) {
+	v := j.c.voiceFor(j.set, j.gen)
+	return p.describe(ctx, j, func(d *Description) bool {
+		// That it was time is known; without a Stream every window counts as changed.
+		if d.Why = v.due(stream.Step{Compared: true, Changed: 1}, d.Last(), d.Answers, nil, 0); d.Why == stream.NotDue {
+			d.Why = stream.WhyScene
+		}
+		return v.news(d.Why, d.Result.Text, d.Answers)
+	})
+}
+
+// describe makes a description and hands it to the sink if it is news.
+func (p *Pipeline) describe(ctx context.Context, j *job, news func(*Description) bool) (Description, error) {
 	c := j.c
-	d, err := p.look(ctx, j, inquiry{Prompt: j.set.Prompt, MaxTokens: c.MaxTokens, Questions: c.Questions})
+	d, err := p.look(ctx, j, inquiry{Prompt: j.set.Prompt, MaxTokens: c.MaxTokens, Schema: c.Schema, Questions: c.Questions})
 	switch {
 	case ctx.Err() != nil:
 		return d, ctx.Err()
@@ -234,21 +276,35 @@ func (p *Pipeline) describe(ctx context.Context, j *job) (Description, error) {
 		return d, fmt.Errorf("camera %s is disabled", c.Name)
 	}
 	if err == nil {
-		d.Dropped = c.takeDropped()
-		err = p.sink.Description(d)
+		err = p.say(j, &d, news)
 	}
-	c.count(func(s *Stats) {
-		if err != nil {
-			s.Failed++
-			s.LastError = err.Error()
-			return
-		}
-		s.Descriptions++
-	})
 	if err != nil {
-		p.o.Log.Warn("no description", "camera", c.Name, "err", err)
+		p.failed(c, err)
 	}
 	return d, err
+}
+
+// say publishes a description, if it is news, after the conditions that it starts and ends.
+func (p *Pipeline) say(j *job, d *Description, news func(*Description) bool) error {
+	c := j.c
+	for _, e := range c.voiceFor(j.set, j.gen).events(d.Last(), d.Answers) {
+		x := Description{Camera: c.Name, Frames: d.Frames, Newest: d.Newest, Condition: &e, Answers: d.Answers, Ready: d.Ready}
+		if err := p.condition(c, x); err != nil {
+			return err
+		}
+	}
+	if !news(d) {
+		if d.Result.Text != "" {
+			c.count(func(s *Stats) { s.Stream.Suppressed++ })
+		}
+		return nil
+	}
+	d.Dropped, d.Prefilled = c.takeDropped(), len(d.Result.PromptTokens)
+	if err := p.sink.Description(*d); err != nil {
+		return err
+	}
+	c.count(func(s *Stats) { s.Descriptions++ })
+	return nil
 }
 
 // Stats are the cameras' counters, in the order of New.

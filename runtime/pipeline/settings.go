@@ -54,6 +54,7 @@ func (c *camera) apply(s Settings) {
 	if old.Disabled == s.Disabled && old.FPS == s.FPS && old.Frames == s.Frames {
 		return
 	}
+	c.gen++
 	c.clear()
 	c.described = time.Time{}
 	if s.Disabled {
@@ -61,6 +62,7 @@ func (c *camera) apply(s Settings) {
 	}
 	close(c.changed)
 	c.changed = make(chan struct{})
+	c.p.poke() // the window in the model is to be freed
 }
 
 func (c *camera) settings() (Settings, <-chan struct{}) {

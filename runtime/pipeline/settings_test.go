@@ -21,6 +21,8 @@ type looker struct {
 	model
 	looks, scenes int
 	asked         [][]string
+	answer        func(look int) vlm.Answer
+	document      string // to a question with a schema
 }
 
 func (m *looker) Info() vlm.Info { return vlm.Info{Backend: "fake"} }
@@ -43,7 +45,15 @@ func (s *scene) Ask(_ context.Context, qs []vlm.Question) (all []vlm.Answer, _ e
 			return nil, errors.New("can't be asked")
 		}
 		names = append(names, q.Name)
-		all = append(all, vlm.Answer{Name: q.Name, Kind: q.Kind, Value: fmt.Sprint(q.Text, " ", s.frames)})
+		a := vlm.Answer{Name: q.Name, Kind: q.Kind, Value: fmt.Sprint(q.Text, " ", s.frames)}
+		if s.m.answer != nil && q.Kind == vlm.KindYesNo {
+			a = s.m.answer(s.m.looks - 1)
+			a.Name, a.Kind = q.Name, q.Kind
+		}
+		if q.Schema != nil {
+			a.Value = s.m.document
+		}
+		all = append(all, a)
 	}
 	s.m.asked = append(s.m.asked, names)
 	return all, nil

@@ -112,8 +112,8 @@ func (b *Budget) defaults() {
 	}
 }
 
-// latency is what a pair takes, and a pair with question and answer, in seconds at the 95th percentile, when the window has n
-// pairs of that many cells.
+// latency is what a pair takes, and a pair with question and answer from its arrival on, in seconds at the 95th percentile, when
+// the window has n pairs of that many cells.
 func (c *Cost) latency(b *Budget, cells, n int) (step, total float64) {
 	patches := float64(cells * b.Patches)
 	seen := float64(cells * n)
@@ -124,5 +124,9 @@ func (c *Cost) latency(b *Budget, cells, n int) (step, total float64) {
 		step += add(float64(cells), max(0, seen/2-float64(cells)))
 	}
 	total = step + add(float64(b.Prompt), seen) + float64(b.Answer)*(c.Decode+seen*c.TokenPair)
-	return step * c.Spread, total * c.Spread
+	step, total = step*c.Spread, total*c.Spread
+	if period := 2 / b.FPS; total > period {
+		total += period // the newest pair comes while the model is busy with the one before
+	}
+	return step, total
 }

@@ -136,6 +136,16 @@ func (i *Intake) Waiting() int {
 	return n
 }
 
+// Pending is how many frames wait for their partner: one at most.
+func (i *Intake) Pending() uint64 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if i.pairs.Pending() {
+		return 1
+	}
+	return 0
+}
+
 // Skipped counts the pairs that nobody fetched, Late those that were fetched late because of a trigger, and Left the frames
 // that went into no pair.
 func (i *Intake) Skipped() (skipped, late, left uint64) {

@@ -64,12 +64,14 @@ func TestRepeatedSentencesAreSuppressedAndCounted(t *testing.T) {
 		{30, 1, "Nothing is there.", false},
 		{64, 0, "Nothing is there.", true}, // the heartbeat
 		{65, 0, "Nothing is there.", false},
+		{100, 1, "Nothing is there.", false},
+		{125, 1, "Nothing is there.", true}, // the heartbeat of a scene that changes all the time
 	} {
 		if got := said(c.s, c.changed, c.text); got != c.want {
 			t.Errorf("%d s: %v, want %v", c.s, got, c.want)
 		}
 	}
-	if n := p.Suppressed(); n != 3 {
+	if n := p.Suppressed(); n != 4 {
 		t.Errorf("%d suppressed", n)
 	}
 }

@@ -103,11 +103,12 @@ func (p *Policy) Published(at time.Time, answers string, embeddings []float32, t
 // normal is a text of which case and spaces don't count.
 func normal(text string) string { return strings.ToLower(strings.Join(strings.Fields(text), " ")) }
 
-// Said says whether the description that was due is worth publishing: not if it says what the last one published said, but
-// for a heartbeat. Case and spaces don't count.
+// Said says whether the description that was due is worth publishing: not if it says what the last one published said, unless
+// that is a heartbeat ago. Case and spaces don't count.
 func (p *Policy) Said(text string) bool {
 	same := normal(text)
-	if same == p.text && p.why != WhyHeartbeat && !p.published.IsZero() {
+	beat := p.why == WhyHeartbeat || p.c.Heartbeat > 0 && p.described.Sub(p.published) >= p.c.Heartbeat
+	if same == p.text && !beat && !p.published.IsZero() {
 		p.suppressed++
 		return false
 	}

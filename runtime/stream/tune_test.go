@@ -33,7 +33,7 @@ func (b board) run(t *stream.Tuner, n, answer, share int) (took []time.Duration,
 func TestATunerFindsTheLargestPictureThatKeepsTheBudget(t *testing.T) {
 	slow := board{patch: 0.004, square: 5e-7, token: 0.008, decode: 0.09}
 	var last int
-	for _, latency := range []time.Duration{3 * time.Second, 6 * time.Second, 20 * time.Second} {
+	for _, latency := range []time.Duration{4 * time.Second, 6 * time.Second, 20 * time.Second} {
 		tu := stream.NewTuner(stream.Budget{Latency: latency, Length: 16 * time.Second, FPS: 2})
 		took, changes := slow.run(tu, 120, 12, 1)
 		if took[0] > 2*time.Second {
