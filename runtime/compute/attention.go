@@ -28,6 +28,8 @@ type flash struct {
 	hi     []float32 // [m] largest score so far
 	sum    []float32 // [m] sum of the weights so far
 	kt, vt []float32 // tiles of a span
+	q16    []uint32  // [m, hd/2] q as pairs of bfloat16
+	p16    []uint32  // [m, width/2] weights
 }
 
 var flashes = sync.Pool{New: func() any { return new(flash) }}
@@ -131,9 +133,9 @@ func copyScaled(dst, x []float32, a float32) {
 	Scale(dst, a)
 }
 
-func sized(s []float32, n int) []float32 {
+func sized[T any](s []T, n int) []T {
 	if cap(s) < n {
-		return make([]float32, n)
+		return make([]T, n)
 	}
 	return s[:n]
 }

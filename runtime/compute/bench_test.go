@@ -35,3 +35,19 @@ func BenchmarkAttend64x1024x80(b *testing.B) {
 	}
 	b.ReportMetric(2*64*1024*80*float64(b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
 }
+
+func BenchmarkAttendBF16x64x1024x80(b *testing.B) {
+	q, v, out := randoms(1, 64*80, 1), randoms(3, 1024*80, 1), make([]float32, 64*80)
+	kt := randoms(2, 80*1040, 1)
+	kp, vp := make([]uint32, 40*1040), make([]uint32, 512*80)
+	for i := range 40 {
+		PairBF16(kp[i*1040:(i+1)*1040], kt[2*i*1040:], kt[(2*i+1)*1040:])
+	}
+	for j := range 512 {
+		PairBF16(vp[j*80:(j+1)*80], v[2*j*80:], v[(2*j+1)*80:])
+	}
+	for b.Loop() {
+		AttendBF16(out, 80, q, 80, kp, 1040, vp, 80, 64, 1024, 80, 0.1)
+	}
+	b.ReportMetric(2*64*1024*80*float64(b.N)/b.Elapsed().Seconds()/1e9, "GMAC/s")
+}

@@ -65,9 +65,14 @@ func stayInside(t *testing.T) {
 				}
 			}
 		}
-		for _, c := range [][3]int{{1, 1, 4}, {3, 65, 20}, {9, 130, 16}} {
+		for _, c := range [][3]int{{1, 1, 4}, {3, 65, 20}, {9, 130, 16}, {3, 131, 80}} {
 			m, n, hd := c[0], c[1], c[2]
 			g := func(n int) []float32 { return guarded[float32](t, n, end) }
+			if hd%16 == 0 {
+				ld := (n + 15) &^ 15
+				kp, vp := guarded[uint32](t, hd/2*ld, end), guarded[uint32](t, (n+1)/2*hd, end)
+				AttendBF16(g(m*hd), hd, g(m*hd), hd, kp, ld, vp, hd, m, n, hd, 1)
+			}
 			Attend(g(m*hd), hd, g(m*hd), hd, g(hd*n), n, g(n*hd), hd, m, n, hd, 1)
 			span := KVSpan{K: guarded[uint16](t, hd*64, end), V: guarded[uint16](t, 64*hd, end), Lo: 3, Hi: 64}
 			AttendSpans(g(hd), hd, g(hd), hd, 1, 1, hd, 1, 60, []KVSpan{span})

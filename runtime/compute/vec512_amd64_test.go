@@ -28,3 +28,5 @@ func TestMatrixTilesOf512BitsReturnTheSameBits(t *testing.T) {
 		}
 	}
 }
+
+func setVectorBF16(v bool) (before bool) { before, vectorBF16 = vectorBF16, v; return before }

@@ -5,3 +5,5 @@ package compute
 const vector512 = false
 
 func setVector512(bool) bool { return false }
+
+func setVectorBF16(bool) bool { return false }

@@ -1,101 +1,21 @@
+//go:build unix
+
 package qwen2vl
 
 import (
 	"context"
 	"fmt"
-	"math"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/edgevlm/edgevlm/quant"
 	"github.com/edgevlm/edgevlm/runtime/gguf"
 )
-
-// demoText and demoVision are random weights of the demo model's shape: 3 M parameters.
-func demoText(t testing.TB, typ quant.Type) *gguf.File {
-	const d, layers, heads, kv, ffn, vocab = 192, 4, 6, 2, 512, 512
-	e := &edit{meta: []gguf.KV{
-		{Key: "general.architecture", Value: "qwen2vl"}, {Key: "qwen2vl.embedding_length", Value: uint32(d)},
-		{Key: "qwen2vl.block_count", Value: uint32(layers)}, {Key: "qwen2vl.attention.head_count", Value: uint32(heads)},
-		{Key: "qwen2vl.attention.head_count_kv", Value: uint32(kv)}, {Key: "qwen2vl.feed_forward_length", Value: uint32(ffn)},
-		{Key: "qwen2vl.context_length", Value: uint32(4096)}, {Key: "qwen2vl.attention.layer_norm_rms_epsilon", Value: float32(1e-6)},
-		{Key: "qwen2vl.rope.dimension_sections", Value: []int32{4, 4, 8, 0}},
-	}}
-	e.random("token_embd.weight", d, vocab)
-	e.random("output_norm.weight", d)
-	for i := range layers {
-		b := fmt.Sprintf("blk.%d.", i)
-		e.random(b+"attn_norm.weight", d)
-		e.random(b+"ffn_norm.weight", d)
-		for n, rows := range map[string]int{"q": d, "k": d * kv / heads, "v": d * kv / heads} {
-			e.random(b+"attn_"+n+".weight", d, rows)
-			e.random(b+"attn_"+n+".bias", rows)
-		}
-		e.random(b+"attn_output.weight", d, d)
-		e.random(b+"ffn_gate.weight", d, ffn)
-		e.random(b+"ffn_up.weight", d, ffn)
-		e.random(b+"ffn_down.weight", ffn, d)
-	}
-	e.encode(t, typ, false)
-	return e.parse(t)
-}
-
-func demoVision(t testing.TB, typ quant.Type) *gguf.File {
-	const d, layers, heads, ffn, out = 128, 4, 4, 512, 192
-	e := &edit{meta: []gguf.KV{
-		{Key: "general.architecture", Value: "clip"}, {Key: "clip.projector_type", Value: "qwen2vl_merger"},
-		{Key: "clip.vision.patch_size", Value: uint32(14)}, {Key: "clip.vision.embedding_length", Value: uint32(d)},
-		{Key: "clip.vision.block_count", Value: uint32(layers)}, {Key: "clip.vision.attention.head_count", Value: uint32(heads)},
-	}}
-	e.random("v.patch_embd.weight", 14, 14, 3, d)
-	e.random("v.patch_embd.weight.1", 14, 14, 3, d)
-	for i := range layers {
-		b := fmt.Sprintf("v.blk.%d.", i)
-		for _, n := range []string{"attn_q", "attn_k", "attn_v", "attn_out"} {
-			e.random(b+n+".weight", d, d)
-			e.random(b+n+".bias", d)
-		}
-		for _, n := range []string{"ln1", "ln2"} {
-			e.random(b+n+".weight", d)
-			e.random(b+n+".bias", d)
-		}
-		e.random(b+"ffn_up.weight", d, ffn)
-		e.random(b+"ffn_up.bias", ffn)
-		e.random(b+"ffn_down.weight", ffn, d)
-		e.random(b+"ffn_down.bias", d)
-	}
-	e.random("v.post_ln.weight", d)
-	e.random("v.post_ln.bias", d)
-	e.random("mm.0.weight", 4*d, 4*d)
-	e.random("mm.0.bias", 4*d)
-	e.random("mm.2.weight", 4*d, out)
-	e.random("mm.2.bias", out)
-	e.encode(t, typ, false)
-	return e.parse(t)
-}
-
-// random adds an F32 tensor of ggml's shape.
-func (e *edit) random(name string, shape ...int) {
-	n := 1
-	for _, s := range shape {
-		n *= s
-	}
-	r := rand.New(rand.NewPCG(uint64(len(e.tensors)), 3))
-	x := make([]float32, n)
-	for i := range x {
-		x[i] = float32(r.NormFloat64() / math.Sqrt(float64(shape[0])))
-		if strings.Contains(name, "norm") || strings.HasSuffix(name, "ln.weight") {
-			x[i] = 1 + x[i]
-		}
-	}
-	data := make([]byte, 4*n)
-	_ = quant.Quantize(quant.F32, data, x)
-	e.tensors = append(e.tensors, gguf.Tensor{Name: name, Type: quant.F32, Shape: shape, Data: data})
-}
 
 // benchModels are the demo's shape in three types, and with EDGEVLM_BENCH_MODELS=DIR the *text*.gguf or *mmproj*.gguf of
 // a folder.
@@ -126,6 +46,15 @@ func benchModels(b *testing.B, kind string, f func(b *testing.B, f *gguf.File)) 
 	}
 }
 
+// cpuTime is what this process has used: over the time that passed, how many cores were at work.
+func cpuTime() time.Duration {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 func BenchmarkDecode(b *testing.B) {
 	benchModels(b, "text", func(b *testing.B, f *gguf.File) {
 		m := loadText(b, f, testPool(b, runtime.NumCPU()))
@@ -150,6 +79,7 @@ func BenchmarkPrefill256(b *testing.B) {
 		m := loadText(b, f, testPool(b, runtime.NumCPU()))
 		s := newSession(b, m, 0)
 		ids, pos := story(256, 1), line(0, 256)
+		before := cpuTime()
 		logits := make([]float32, m.c.VocabSize)
 		for b.Loop() {
 			if err := s.Append(context.Background(), ids, nil, pos, logits); err != nil {
@@ -158,23 +88,62 @@ func BenchmarkPrefill256(b *testing.B) {
 			_ = s.Truncate(0)
 		}
 		b.ReportMetric(256*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+		b.ReportMetric(float64(cpuTime()-before)/float64(b.Elapsed()), "cores")
 	})
 }
 
-func BenchmarkVision(b *testing.B) {
+// BenchmarkVision keeps a file's matrices as the file has them, BenchmarkVisionInt8 in eight bits, with one thread and with two.
+func BenchmarkVision(b *testing.B) { benchVision(b, runtime.NumCPU(), nil) }
+
+func BenchmarkVisionInt8(b *testing.B) {
+	for _, isa := range quant.ISAs()[1:] {
+		for _, threads := range []int{1, 2} {
+			b.Run(fmt.Sprintf("%s/threads=%d", isa, threads), func(b *testing.B) {
+				was := quant.ISA()
+				defer func() { _ = quant.SetISA(was) }()
+				if err := quant.SetISA(isa); err != nil {
+					b.Fatal(err)
+				}
+				benchVision(b, threads, VisionInt8)
+			})
+		}
+	}
+}
+
+func benchVision(b *testing.B, threads int, as func(gguf.Tensor) quant.Type) {
 	benchModels(b, "mmproj", func(b *testing.B, f *gguf.File) {
-		v := loadVision(b, f, testPool(b, runtime.NumCPU()))
+		pool := testPool(b, threads)
+		var made Weights
+		if as != nil {
+			made = func(name string) *quant.Matrix {
+				t, ok := f.Tensor(name)
+				if !ok || len(t.Shape) != 2 {
+					return nil
+				}
+				m, err := quant.NewMatrixAs(as(t), t.Type, t.Data, t.Shape[1], t.Shape[0], pool)
+				if err != nil {
+					b.Fatal(err)
+				}
+				return m
+			}
+		}
+		v, err := LoadVision(f, pool, made)
+		if err != nil {
+			b.Fatal(err)
+		}
 		grid := GridTHW{4, 8, 8} // eight frames of 112x112
 		if v.c.Embed > 1000 {
 			grid = GridTHW{1, 32, 32} // two frames of 448x448
 		}
 		n := grid[0] * grid[1] * grid[2]
 		x, dst := pixels(n, 1), make([]float32, n/4*v.c.OutDim)
+		before := cpuTime()
 		for b.Loop() {
 			if err := v.Encode(context.Background(), x, grid, dst); err != nil {
 				b.Fatal(err)
 			}
 		}
 		b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "patches/s")
+		b.ReportMetric(float64(cpuTime()-before)/float64(b.Elapsed()), "cores")
 	})
 }

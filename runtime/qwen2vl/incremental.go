@@ -21,6 +21,7 @@ type VisionMemory struct {
 	x, h, q, at []float32 // of the rows computed
 	ffn         []float32
 	ktf, vf     []float32 // one layer in F32
+	kp, vp      []uint32  // and as pairs of bfloat16, where attention runs on that
 	in          []float32 // the rows' patches
 	row16       []uint16
 	cos, sin    []float32 // of all patches
@@ -159,6 +160,14 @@ func (v *Vision) keep(m *VisionMemory, layer, n int) {
 		compute.FromF16(m.ktf[lo*ld:hi*ld], kt[lo*ld:hi*ld])
 	})
 	eachRows(v.pool, n, d, func(lo, hi int) { compute.FromF16(m.vf[lo*d:hi*d], vv[lo*d:hi*d]) })
+	if !v.bf16 {
+		return
+	}
+	m.kp, m.vp = sized(m.kp, d/2*ld), sized(m.vp, (n+1)/2*d)
+	eachRows(v.pool, d/2, n, func(lo, hi int) { pairRows(m.kp[lo*ld:hi*ld], m.ktf[2*lo*ld:2*hi*ld], 2*(hi-lo), ld) })
+	eachRows(v.pool, (n+1)/2, d, func(lo, hi int) {
+		pairRows(m.vp[lo*d:hi*d], m.vf[2*lo*d:min(n, 2*hi)*d], min(n, 2*hi)-2*lo, d)
+	})
 }
 
 // attendRows computes the rows' attention to all patches, m.at, from their queries, m.q.
@@ -171,6 +180,10 @@ func (v *Vision) attendRows(m *VisionMemory, n int) {
 	v.pool.Do(blocks*v.c.Heads, func(i int) {
 		lo, head := i/v.c.Heads*visionQueries, i%v.c.Heads
 		o := lo*d + head*hd
+		if v.bf16 {
+			compute.AttendBF16(m.at[o:], d, m.q[o:], d, m.kp[head*hd/2*ld:], ld, m.vp[head*hd:], d, min(k-lo, visionQueries), n, hd, scale)
+			return
+		}
 		compute.Attend(m.at[o:], d, m.q[o:], d, m.ktf[head*hd*ld:], ld, m.vf[head*hd:], d, min(k-lo, visionQueries), n, hd, scale)
 	})
 }

@@ -33,6 +33,7 @@ func (c VisionConfig) PatchLen() int { return 3 * c.TemporalPatchSize * c.PatchS
 type Vision struct {
 	c       VisionConfig
 	exact   bool // GELU(erf) in the blocks instead of quick_gelu
+	bf16    bool // attention's products are of bfloat16
 	pool    *compute.Pool
 	patch   linear // [Embed, PatchLen]
 	layers  []visionLayer
@@ -79,7 +80,19 @@ func LoadVision(f *gguf.File, pool *compute.Pool, weights Weights) (*Vision, err
 	if l.err != nil {
 		return nil, l.err
 	}
+	v.bf16 = v.roundsAttention()
 	return v, nil
+}
+
+// roundsAttention says whether this tower's attention runs on bfloat16: where the processor multiplies that faster, and all of the
+// tower's other products are of eight bits anyway.
+func (v *Vision) roundsAttention() bool {
+	for i := range v.layers {
+		if v.layers[i].o.w.Type() != quant.Int8Wide {
+			return false
+		}
+	}
+	return compute.BF16() && v.c.Embed/v.c.Heads%16 == 0
 }
 
 // VisionInt8 is the type in which a tower's matrix may be kept for speed: quant.Int8Type for weights in F16, BF16 and Q8_0,

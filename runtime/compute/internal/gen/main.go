@@ -1,4 +1,5 @@
-// Command gen writes the unrolled F32 matrix kernels of package compute: gemm_amd64.s, gemm512_amd64.s and gemm_arm64.s.
+// Command gen writes the unrolled F32 matrix kernels of package compute: gemm_amd64.s, gemm512_amd64.s and gemm_arm64.s, and
+// those of pairs of bfloat16, gemmbf16_amd64.s.
 //
 // Each kernel computes one tile of C = A*B (or C += A*B) with its sums in registers. Every element is summed in the order
 // of k with fused multiply-adds, so that the shape of a tile does not change the result.
@@ -8,15 +9,17 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strings"
 )
 
 type tile struct{ rows, cols int }
 
 func main() {
 	for name, text := range map[string]string{
-		"gemm_amd64.s":    amd64([]tile{{6, 16}, {4, 16}, {2, 16}, {1, 16}, {6, 8}, {4, 8}, {2, 8}, {1, 8}}),
-		"gemm512_amd64.s": avx512([]tile{{8, 32}, {4, 32}, {2, 32}, {1, 32}, {8, 16}, {4, 16}, {2, 16}, {1, 16}}),
-		"gemm_arm64.s":    arm64([]tile{{8, 8}, {4, 16}, {2, 16}, {1, 16}, {4, 8}, {2, 8}, {1, 8}}),
+		"gemm_amd64.s":     amd64([]tile{{6, 16}, {4, 16}, {2, 16}, {1, 16}, {6, 8}, {4, 8}, {2, 8}, {1, 8}}),
+		"gemm512_amd64.s":  avx512(tiles512, "AVX512", "*float32", fma512),
+		"gemmbf16_amd64.s": avx512(tiles512, "BF16", "*uint32", dotBF16),
+		"gemm_arm64.s":     arm64([]tile{{8, 8}, {4, 16}, {2, 16}, {1, 16}, {4, 8}, {2, 8}, {1, 8}}),
 	} {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			fmt.Fprintln(os.Stderr, "gen:", err)
@@ -96,8 +99,35 @@ func amd64(tiles []tile) string {
 	return w.String()
 }
 
-// avx512 has up to 8 rows of one or two registers of 16 columns.
-func avx512(tiles []tile) string {
+var tiles512 = []tile{{8, 32}, {4, 32}, {2, 32}, {1, 32}, {8, 16}, {4, 16}, {2, 16}, {1, 16}}
+
+func fma512(b, a int, sum string) string { return fmt.Sprintf("VFMADD231PS Z%d, Z%d, %s", b, a, sum) }
+
+// dotBF16 is VDPBF16PS, which Go's assembler lacks: EVEX.512.F3.0F38.W0 52 /r.
+func dotBF16(b, a int, sum string) string {
+	var d int
+	if _, err := fmt.Sscanf(sum, "Z%d", &d); err != nil {
+		panic(err)
+	}
+	not := func(reg, bit int) int { return ^reg >> bit & 1 }
+	code := []int{
+		0x62,
+		not(d, 3)<<7 | not(b, 4)<<6 | not(b, 3)<<5 | not(d, 4)<<4 | 2,
+		(^a&15)<<3 | 1<<2 | 2,
+		2<<5 | not(a, 4)<<3,
+		0x52,
+		0xc0 | d&7<<3 | b&7,
+	}
+	s := ""
+	for _, c := range code {
+		s += fmt.Sprintf("BYTE $0x%02x; ", c)
+	}
+	return s[:len(s)-2] + fmt.Sprintf(" // vdpbf16ps zmm%d, zmm%d, zmm%d", d, a, b)
+}
+
+// avx512 has up to 8 rows of one or two registers of 16 columns. product adds the products of registers b and a to sum.
+func avx512(tiles []tile, isa, elements string, product func(b, a int, sum string) string) string {
+	args := strings.NewReplacer("a *float32", "a "+elements, "b *float32", "b "+elements).Replace(args)
 	var w bytes.Buffer
 	p := func(f string, a ...any) { fmt.Fprintf(&w, f+"\n", a...) }
 	w.WriteString(head)
@@ -110,8 +140,8 @@ func avx512(tiles []tile) string {
 			return []string{"(" + base + ")", "(" + base + ")(R9*1)", "(" + base + ")(R9*2)"}[r%3]
 		}
 		name := fmt.Sprintf("%dx%d", t.rows, t.cols)
-		p("\n// func gemm%sAVX512(%s)", name, args)
-		p("TEXT ·gemm%sAVX512(SB), NOSPLIT, $0-64", name)
+		p("\n// func gemm%s%s(%s)", name, isa, args)
+		p("TEXT ·gemm%s%s(SB), NOSPLIT, $0-64", name, isa)
 		p("\tMOVQ c+0(FP), DI\n\tMOVQ ldc+8(FP), R8\n\tMOVQ a+16(FP), SI\n\tMOVQ lda+24(FP), R9")
 		p("\tMOVQ b+32(FP), DX\n\tMOVQ ldb+40(FP), R10\n\tMOVQ k+48(FP), CX\n\tMOVQ acc+56(FP), BX")
 		if t.rows > 3 {
@@ -132,7 +162,7 @@ func avx512(tiles []tile) string {
 		for r := range t.rows {
 			p("\tVBROADCASTSS %s, Z%d", row(r), 28+r%4)
 			for v := range vecs {
-				p("\tVFMADD231PS Z%d, Z%d, %s", 24+v, 28+r%4, acc(r, v))
+				p("\t%s", product(24+v, 28+r%4, acc(r, v)))
 			}
 		}
 		p("\tADDQ R10, DX\n\tADDQ $4, SI")
