@@ -50,14 +50,19 @@ type Camera struct {
 	FPS       float64  `yaml:"fps"`
 	Width     int      `yaml:"width"`
 	Height    int      `yaml:"height"`
-	Window    Duration `yaml:"window"`
+	Window    Duration `yaml:"window"` // Parse fills in what the model can do where it isn't given
 	Prompt    string   `yaml:"prompt"`
 	System    *string  `yaml:"system"`
 	MaxTokens int      `yaml:"max_tokens"`
 	// Mode is what is asked of a window: ModeDescribe or ModeQuestions.
 	Mode      string     `yaml:"mode"`
 	Questions []Question `yaml:"questions"`
-	Publish   Publish    `yaml:"publish"`
+	// Conditions on the answers make events.
+	Conditions Conditions `yaml:"conditions"`
+	// Schema makes a description a JSON document.
+	Schema  Schema  `yaml:"schema"`
+	Publish Publish `yaml:"publish"`
+	Stream  Stream  `yaml:"stream"`
 	// What of the picture anything else may see, and when: see Sight.
 	Masks    [][][]float64 `yaml:"masks"`
 	Crop     Crop          `yaml:"crop"`
@@ -81,6 +86,7 @@ const (
 // leave the device.
 type Publish struct {
 	Every    Duration `yaml:"every"`
+	Changes  bool     `yaml:"changes"` // only what is new
 	Snapshot bool     `yaml:"snapshot"`
 }
 
@@ -169,11 +175,29 @@ func Default() Config {
 func DefaultCamera() Camera {
 	return Camera{
 		FPS:       1,
-		Window:    Duration(4 * time.Second),
 		Prompt:    "What is happening?",
 		MaxTokens: 64,
 		Mode:      ModeDescribe,
-		Publish:   Publish{Every: Duration(2 * time.Second)},
+		Publish:   Publish{Every: Duration(2 * time.Second), Changes: true},
+		Stream:    defaultStream(),
+	}
+}
+
+// The windows of cameras that give none: what the demo model was trained on, and what others have room for.
+const (
+	demoWindow  = 4 * time.Second
+	otherWindow = 16 * time.Second
+)
+
+// defaultWindow fills in the window that isn't given.
+func (c *Camera) defaultWindow(demo bool) {
+	if demo {
+		c.Window = Duration(demoWindow)
+		return
+	}
+	c.Window = Duration(otherWindow)
+	if c.Frames() > MaxFrames {
+		c.Window = Duration(float64(MaxFrames) / c.FPS * float64(time.Second))
 	}
 }
 
@@ -243,6 +267,9 @@ func Load(path string) (*Config, error) {
 		return nil, err
 	}
 	c.rebase(filepath.Dir(path))
+	if problems := c.loadSchemas(filepath.Dir(path)); len(problems) > 0 {
+		return nil, &Errors{File: path, Problems: problems}
+	}
 	return c, nil
 }
 

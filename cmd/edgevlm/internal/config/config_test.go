@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -12,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/edgevlm/edgevlm/mqtt"
+	"github.com/edgevlm/edgevlm/runtime/stream"
 )
 
 const minimal = `device: gate
@@ -47,7 +49,7 @@ func TestSampleParsesAndItsCommentedKeysAreTheDefaults(t *testing.T) {
 	want := Default()
 	want.Device, want.Model.Name = "gate", "demo"
 	cam := DefaultCamera()
-	cam.Name, cam.Source = "yard", "v4l2:/dev/video0"
+	cam.Name, cam.Source, cam.Window = "yard", "v4l2:/dev/video0", Duration(4*time.Second) // the demo model's
 	want.Cameras = []Camera{cam}
 	if d := cmp.Diff(&want, plain); d != "" {
 		t.Errorf("the sample is not the defaults:\n%s", d)
@@ -77,7 +79,19 @@ cameras:
       - { name: person, text: Is there a person?, kind: yes_no }
       - { name: weather, text: "What is the weather, sun or rain?", kind: choice, choices: [sun, rain] }
       - { name: cars, text: How many cars are there?, kind: number, unit: cars }
-    publish: { every: 500ms, snapshot: true }
+    conditions:
+      visitor: 'notify "Hello" when person is yes with probability > 0.8 for 3 s, cooldown 1 min'
+      rain: >
+        notify when weather is rain
+        clear after 5 min
+    schema: { type: object, properties: { z: { type: integer }, a: { enum: [x, 1, 2.5, null, true] } } }
+    publish: { every: 500ms, changes: false, snapshot: true }
+    stream:
+      mode: rolling
+      savings: { drop: false, tower: false, contrast: 3.5, noise: 4, shift: 0, full_every: 9 }
+      heartbeat: 1m
+      latency: 5s
+      before: 0
   - { name: door, source: "exec:rpicam-vid -t 0" }
 mqtt:
   url: mqtts://gate@broker:8883
@@ -98,7 +112,7 @@ log: { level: warn, format: json }
 	}
 	empty := ""
 	door := DefaultCamera()
-	door.Name, door.Source = "door", "exec:rpicam-vid -t 0"
+	door.Name, door.Source, door.Window = "door", "exec:rpicam-vid -t 0", Duration(16*time.Second)
 	want := &Config{
 		Device: "gate",
 		Model:  Model{Text: "M.gguf", MMProj: "P.gguf", Backend: "cpu", Threads: 2, MinPixels: 100, MaxPixels: 200, Cache: "/c", Vision: "float"},
@@ -111,7 +125,13 @@ log: { level: warn, format: json }
 				{Name: "weather", Text: "What is the weather, sun or rain?", Kind: "choice", Choices: []string{"sun", "rain"}},
 				{Name: "cars", Text: "How many cars are there?", Kind: "number", Unit: "cars"},
 			},
+			Conditions: Conditions{
+				{"visitor", `notify "Hello" when person is yes with probability > 0.8 for 3 s, cooldown 1 min`},
+				{"rain", "notify when weather is rain clear after 5 min"},
+			},
+			Schema:  Schema{JSON: `{"type":"object","properties":{"z":{"type":"integer"},"a":{"enum":["x",1,2.5,null,true]}}}`, Line: 28},
 			Publish: Publish{Every: Duration(500 * time.Millisecond), Snapshot: true},
+			Stream:  Stream{Mode: "rolling", Savings: Savings{Contrast: 3.5, Noise: 4, FullEvery: 9}, Heartbeat: Duration(time.Minute), Latency: Duration(5 * time.Second)},
 		}, door},
 		MQTT: MQTT{
 			URL: "mqtts://gate@broker:8883", Fallback: []string{"mqtt://other"}, User: "gate", PasswordFile: "p", ClientID: "me",
@@ -130,11 +150,32 @@ log: { level: warn, format: json }
 
 func TestProblemsNameTheirLineAndWhatToDo(t *testing.T) {
 	cam := "device: gate\ncameras:\n  - name: yard\n    source: files:x\n"
+	asks := "    questions: [{ name: person, text: a?, kind: yes_no }, { name: gate, text: Is it open or closed?, kind: choice, choices: [open, closed] }]\n"
 	for _, c := range []struct{ name, yaml, want string }{
 		{"misspelt key", cam + "    fsp: 1\n", "line 5: unknown key `fsp` in cameras[0]; did you mean `fps`?"},
 		{"unknown key", cam + "    zzz: 1\n", "line 5: unknown key `zzz` in cameras[0]; known are name, source, "},
 		{"top key", cam + "mtqq: {}\n", "line 5: unknown key `mtqq`; did you mean `mqtt`?"},
-		{"later key", cam + "    conditions: {}\n", "line 5: unknown key `conditions` in cameras[0]; this version does not have it yet"},
+		{"stream mode", cam + "    stream: { mode: fast }\n", "line 5: `cameras[0].stream.mode` is `fast`; give exact, rolling or off"},
+		{"stream key", cam + "    stream:\n      saving: {}\n", "line 6: unknown key `saving` in cameras[0].stream; did you mean `savings`?"},
+		{"heartbeat", cam + "    stream: { heartbeat: 1ms }\n", "line 5: `cameras[0].stream.heartbeat` must be between 1s and 24h, or 0s"},
+		{"latency", cam + "    stream: { latency: -1s }\n", "line 5: `cameras[0].stream.latency` must be between 100ms and 10m"},
+		{"latency without a stream", cam + "    stream: { mode: off, latency: 2s }\n", "line 5: `cameras[0].stream.latency` goes with mode exact or rolling"},
+		{"before", cam + "    stream: { before: 99 }\n", "line 5: `cameras[0].stream.before` must be between 0 and 16"},
+		{"contrast", cam + "    stream: { savings: { contrast: 0 } }\n", "line 5: `cameras[0].stream.savings.contrast` must be more than 0"},
+		{"shift", cam + "    stream: { savings: { shift: 30 } }\n", "line 5: `cameras[0].stream.savings.shift` must be between 0 and 8"},
+		{"full_every", cam + "    stream: { savings: { full_every: 0 } }\n", "line 5: `cameras[0].stream.savings.full_every` must be between 1"},
+		{"noise", cam + "    stream: { savings: { noise: -1 } }\n", "line 5: `cameras[0].stream.savings.noise` must be more than 0"},
+		{"conditions as a list", cam + "    conditions: [notify when a]\n", "line 5: `cameras[0].conditions` must hold lines like `visitor: notify when"},
+		{"condition as a map", cam + "    conditions:\n      visitor: { when: a }\n", "line 6: `cameras[0].conditions.visitor` must be a line like `notify when"},
+		{"condition of no question", cam + asks + "    conditions:\n      other: notify when person\n      visitor: notify when persn\n", "line 8: `cameras[0].conditions.visitor` is wrong: condition \"visitor\" asks for \"persn\", but the questions are: person, gate"},
+		{"condition of no answer", cam + asks + "    conditions: { x: notify when gate is ajar }\n", "line 6: `cameras[0].conditions.x` is wrong: condition \"x\" wants \"gate\" to be \"ajar\", but its answers are: open, closed"},
+		{"condition's syntax", cam + asks + "    conditions:\n      x: notify when person is yes for three s\n", "line 7: `cameras[0].conditions.x` is wrong: column 31, at \"three\": want a time like 3s, 500ms or 2 min"},
+		{"condition's name", cam + asks + "    conditions:\n      Front door: notify when person\n", "line 7: `cameras[0].conditions.Front door` is wrong: name \"Front door\" holds 'F'"},
+		{"condition twice", cam + asks + "    conditions:\n      x: notify when person\n      x: notify when gate is open\n", "line 8: "},
+		{"schema", cam + "    schema: { type: banana }\n", "line 5: `cameras[0].schema` is wrong: "},
+		{"schema keyword", cam + "    schema:\n      type: string\n      pattern: a+\n", "pattern"},
+		{"schema as JSON", cam + "    schema: '{\"type\":'\n", "line 5: `cameras[0].schema` is wrong: "},
+		{"empty schema", cam + "    schema: ''\n", "line 5: `cameras[0].schema` is empty; give a file's name, or a JSON Schema"},
 		{"second key", cam + "device: b\n", "line 5: "},
 		{"fps as text", cam + "    fps: fast\n", "line 5: `cameras[0].fps`: must be a number, not `fast`"},
 		{"fps too high", cam + "    fps: 60\n", "line 5: `cameras[0].fps` must be between 0.1 and 30"},
@@ -241,6 +282,69 @@ func TestRelativePathsCountFromTheFile(t *testing.T) {
 	}
 }
 
+func TestASchemaMayBeAFile(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "edgevlm.yaml")
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("edgevlm.yaml", minimal+"    schema: scene.json\n  - name: door\n    source: files:x\n    max_tokens: 9\n    schema: scene.json\n")
+	for _, c := range []struct{ text, want string }{
+		{"", "line 5: `cameras[0].schema` can't be read: "},
+		{`{"type":"banana"}`, "line 5: `cameras[0].schema`: " + filepath.Join(dir, "scene.json") + ": "},
+		{strings.Repeat(" ", 70<<10), "at most 65536"},
+	} {
+		if c.text != "" {
+			write("scene.json", c.text)
+		}
+		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "and 1 more") || strings.Contains(err.Error(), "\n") {
+			t.Errorf("got %v, want %s", err, c.want)
+		}
+	}
+	write("scene.json", `{"type":"boolean"}`)
+	c, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s, err := c.Cameras[0].Schema.Parse(); err != nil || s.Shortest() != "true" || c.Cameras[0].MaxTokens != DocumentTokens || c.Cameras[1].MaxTokens != 9 {
+		t.Errorf("%v, %+v", err, c.Cameras)
+	}
+}
+
+func TestWithoutAWindowItIsWhatTheModelCanDo(t *testing.T) {
+	for _, c := range []struct {
+		model string
+		fps   float64
+		want  time.Duration
+	}{{"demo", 1, 4 * time.Second}, {"qwen2-vl-2b", 1, 16 * time.Second}, {"qwen2-vl-2b", 30, 8533333333}} {
+		got, err := Parse("c", fmt.Appendf(nil, "%s    fps: %v\nmodel: { name: %s }\n", minimal, c.fps, c.model))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := got.Cameras[0].Window.Std(); w != c.want || got.Cameras[0].Frames() > MaxFrames {
+			t.Errorf("%s at %v fps: %v", c.model, c.fps, w)
+		}
+	}
+}
+
+func TestTheStreamReachesThePipelineAsItIsWritten(t *testing.T) {
+	s := DefaultCamera().Stream
+	p := s.Pipeline()
+	if p.Mode != stream.Exact || p.Savings.Drop != true || p.Savings.Shift != 4 || p.Before != 4 || s.Beat() != 5*time.Minute {
+		t.Errorf("%+v", p)
+	}
+	s.Savings, s.Before, s.Heartbeat, s.Mode = Savings{Contrast: 1}, 0, 0, "rolling"
+	if p = s.Pipeline(); p.Mode != stream.Rolling || p.Savings.Any() || p.Savings.Shift >= 0 || p.Before >= 0 || s.Beat() >= 0 {
+		t.Errorf("%+v", p) // 0 is written, and is not the packages' default
+	}
+	if s.Mode = StreamOff; s.Pipeline() != nil {
+		t.Error("off is a stream")
+	}
+}
+
 func TestWindowIsAnEvenNumberOfFrames(t *testing.T) {
 	for _, c := range []struct {
 		window time.Duration
@@ -276,6 +380,7 @@ func FuzzParse(f *testing.F) {
 	f.Add(string(sample))
 	f.Add(minimal)
 	f.Add("device: &a gate\nmodel: {name: *a}\ncameras: [{name: x, source: 'exec:y', fps: 1e9}]")
+	f.Add(minimal + "    schema: &s {type: object, properties: {a: *s}}\n    conditions: {x: notify when a, y: [b], ? c : d}\n")
 	f.Add("? [a]\n: b\n<<: {a: 1}\n!!str x: y\n--- |\n x")
 	f.Fuzz(func(t *testing.T, s string) {
 		c, err := Parse("f", []byte(s))

@@ -118,6 +118,14 @@ func (d *decoder) value(n ast.Node, path string, v reflect.Value, line int) {
 		d.fail(at, path, "the alias %s names no anchor above it", quote(at))
 		return
 	}
+	switch p := v.Addr().Interface().(type) {
+	case *Conditions:
+		d.conditions(n, path, p)
+		return
+	case *Schema:
+		d.schema(n, path, p)
+		return
+	}
 	switch v.Kind() {
 	case reflect.Struct:
 		d.structure(n, path, v)
@@ -151,7 +159,7 @@ func (d *decoder) structure(n ast.Node, path string, v reflect.Value) {
 		field, known := fieldOf(v, key)
 		switch {
 		case !known:
-			d.fail(e.Key, join(path, key), "unknown key `%s`%s%s", key, inside(path), hint(key, path, keysOf(v.Type())))
+			d.fail(e.Key, join(path, key), "unknown key `%s`%s%s", key, inside(path), hint(key, keysOf(v.Type())))
 			continue
 		case seen[key]:
 			d.fail(e.Key, join(path, key), "key `%s`%s stands here for the second time", key, inside(path))

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -68,27 +67,9 @@ func oneLine(s string) string {
 	return s
 }
 
-// reserved are names that the design fixes and this version has nothing behind.
-func reserved(path, key string) bool {
-	switch {
-	case path == "":
-		return slices.Contains([]string{"http"}, key)
-	case path == "model":
-		return key == "cache"
-	case strings.HasSuffix(path, ".publish"):
-		return key == "changes"
-	case strings.HasPrefix(path, "cameras["):
-		return slices.Contains([]string{"conditions"}, key)
-	}
-	return false
-}
-
 // hint is what to do about an unknown key: the key that was probably meant, or
 // all there are.
-func hint(key, path string, known []string) string {
-	if reserved(path, key) {
-		return "; this version does not have it yet"
-	}
+func hint(key string, known []string) string {
 	best, distance := "", 3
 	for _, k := range known {
 		if n := editDistance(strings.ToLower(key), k); n < distance {

@@ -23,6 +23,9 @@ func (d *decoder) check(ok bool, path, format string, args ...any) {
 	d.problems = append(d.problems, Problem{d.line(path), subject(path) + " " + fmt.Sprintf(format, args...)})
 }
 
+// given says whether the file has a key.
+func (d *decoder) given(path string) bool { return d.lines[path] > 0 }
+
 // checkErr adds an error of another package's validation.
 func (d *decoder) checkErr(err error, path string) {
 	if err != nil {
@@ -55,8 +58,15 @@ func (c *Config) validate(d *decoder) {
 	names := map[string]bool{}
 	for i := range c.Cameras {
 		cam := &c.Cameras[i]
-		cam.validate(d, fmt.Sprintf("cameras[%d]", i))
-		d.check(cam.Name == "" || !names[cam.Name], fmt.Sprintf("cameras[%d].name", i), "`%s` is taken by another camera", cam.Name)
+		at := fmt.Sprintf("cameras[%d]", i)
+		if !d.given(at + ".window") {
+			cam.defaultWindow(c.Model.Name == "demo")
+		}
+		if cam.Schema.Given() && !d.given(at+".max_tokens") {
+			cam.MaxTokens = DocumentTokens
+		}
+		cam.validate(d, at)
+		d.check(cam.Name == "" || !names[cam.Name], at+".name", "`%s` is taken by another camera", cam.Name)
 		names[cam.Name] = true
 	}
 	d.checkBoard(c.GPIO, c.Power, names)
@@ -149,6 +159,12 @@ func (c *Camera) validate(d *decoder, at string) {
 	d.check(c.Mode == ModeDescribe || c.Mode == ModeQuestions, at+".mode", "must be %s or %s", ModeDescribe, ModeQuestions)
 	d.check(c.Mode != ModeQuestions || len(c.Questions) > 0, at+".mode", "is questions, and there are none; add `questions`")
 	validateQuestions(d, c.Questions, at)
+	c.validateConditions(d, at+".conditions")
+	c.Stream.validate(d, at+".stream")
+	if c.Schema.JSON != "" {
+		_, err := c.Schema.Parse()
+		d.checkErr(err, at+".schema")
+	}
 	d.checkSight(c.Sight(), at)
 	d.check(strings.TrimSpace(c.Prompt) != "", at+".prompt", "must not be empty")
 	d.check(len(c.Prompt) <= 16<<10, at+".prompt", "is longer than 16 KiB")
