@@ -37,6 +37,7 @@ type MotionGate struct {
 	back    []float32 // background
 	noise   []float32 // mean absolute difference of cells that did not move
 	scratch []float32
+	decoder mjpeg.Decoder
 	luma    mjpeg.Luma
 	hide    *View // masks of what is not to be looked at; nil: none
 	begun   bool
@@ -182,14 +183,11 @@ func (g *MotionGate) lumaGrid(f Frame, cells []float32) error {
 	switch f.Format {
 	case JPEG:
 		// A camera's JPEG has the mean of each 8x8 block in it, and that is all that the grid needs.
-		head, err := mjpeg.ParseHeader(f.Data)
+		head, err := jpegHeader(f.Data)
 		if err != nil {
-			return fmt.Errorf("capture: %w: %w", ErrBadFrame, err)
-		}
-		if err := checkDims(head.Width, head.Height); err != nil {
 			return err
 		}
-		err = mjpeg.DecodeLuma(f.Data, &g.luma)
+		err = g.decoder.Luma(f.Data, head, &g.luma)
 		if err == nil {
 			if g.hide != nil {
 				g.hide.hideBlocks(&g.luma, head)

@@ -2,25 +2,22 @@ package capture
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
 	"image/jpeg"
+	"sync"
 
 	"github.com/edgevlm/edgevlm/capture/internal/mjpeg"
 )
 
-// RGB returns the picture as w*h*3 bytes, row-major. JPEG is decoded, with Go's own conversion of YCbCr; YUYV is converted by
+// RGB returns the picture as w*h*3 bytes, row-major. JPEG is decoded to the pixels that image/jpeg gives; YUYV is converted by
 // BT.601. The result of an RGB24 frame is its Data, not a copy. The error wraps ErrBadFrame.
 func (f Frame) RGB() (pix []byte, w, h int, err error) {
 	switch f.Format {
 	case JPEG:
-		img, err := decodeJPEG(f.Data)
-		if err != nil {
-			return nil, 0, 0, err
-		}
-		pix, w, h = rgbFromImage(img)
-		return pix, w, h, nil
+		return rgbFromJPEG(f.Data)
 	case RGB24:
 		if err := f.checkSize(3 * f.Width); err != nil {
 			return nil, 0, 0, err
@@ -53,14 +50,45 @@ func checkDims(w, h int) error {
 	return nil
 }
 
-// decodeJPEG checks the size in the header before the decoder allocates anything, and puts in the standard Huffman tables
-// where a camera left them out (as AVI's and UVC's MJPEG may).
-func decodeJPEG(data []byte) (image.Image, error) {
+// decoders keep their memory and a camera's tables.
+var decoders = sync.Pool{New: func() any { return new(mjpeg.Decoder) }}
+
+// rgbFromJPEG decodes what cameras send by package mjpeg, and what it doesn't know (progressive, CMYK) by image/jpeg.
+func rgbFromJPEG(data []byte) (pix []byte, w, h int, err error) {
+	head, err := jpegHeader(data)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	d := decoders.Get().(*mjpeg.Decoder)
+	defer decoders.Put(d)
+	pix = make([]byte, 3*head.Width*head.Height)
+	switch err = d.RGB(data, head, pix, nil); {
+	case err == nil:
+		return pix, head.Width, head.Height, nil
+	case !errors.Is(err, mjpeg.ErrOther):
+		return nil, 0, 0, fmt.Errorf("capture: %w: %w", ErrBadFrame, err)
+	}
+	img, err := decodeJPEG(data)
+	if err != nil {
+		return nil, 0, 0, err
+	}
+	pix, w, h = rgbFromImage(img)
+	return pix, w, h, nil
+}
+
+// jpegHeader reads a header and checks the size in it.
+func jpegHeader(data []byte) (mjpeg.Header, error) {
 	h, err := mjpeg.ParseHeader(data)
 	if err != nil {
-		return nil, fmt.Errorf("capture: %w: %w", ErrBadFrame, err)
+		return h, fmt.Errorf("capture: %w: %w", ErrBadFrame, err)
 	}
-	if err := checkDims(h.Width, h.Height); err != nil {
+	return h, checkDims(h.Width, h.Height)
+}
+
+// decodeJPEG decodes by image/jpeg, with the standard Huffman tables where a camera left them out (as AVI's and UVC's MJPEG may).
+func decodeJPEG(data []byte) (image.Image, error) {
+	h, err := jpegHeader(data)
+	if err != nil {
 		return nil, err
 	}
 	if !h.HasHuffman {
@@ -102,61 +130,20 @@ func rgbFromImage(img image.Image) (pix []byte, w, h int) {
 	return pix, w, h
 }
 
-// rgbFromYCbCr equals color.YCbCrToRGB, pixel for pixel, without a call for each.
 func rgbFromYCbCr(pix []byte, m *image.YCbCr) {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
-	shift := uint(0)
+	shift := 0
 	switch m.SubsampleRatio {
 	case image.YCbCrSubsampleRatio422, image.YCbCrSubsampleRatio420:
 		shift = 1
 	case image.YCbCrSubsampleRatio411, image.YCbCrSubsampleRatio410:
 		shift = 2
 	}
-	for y := 0; y < h; y++ {
-		ys := m.Y[m.YOffset(m.Rect.Min.X, m.Rect.Min.Y+y):]
-		c := m.COffset(m.Rect.Min.X, m.Rect.Min.Y+y)
-		cb, cr := m.Cb[c:], m.Cr[c:]
-		out := pix[3*w*y : 3*w*(y+1)]
-		// The chroma terms are worked out once for the pixels that share them.
-		if shift == 1 {
-			// 4:2:0 and 4:2:2, which cameras send: two pixels at a time, without a branch or a bounds check.
-			n := w / 2
-			for c, u := range cb[:n] {
-				r, g, b := chroma(u, cr[c])
-				y0, y1 := int32(ys[2*c])*0x10101, int32(ys[2*c+1])*0x10101
-				o := out[6*c : 6*c+6 : 6*c+6]
-				o[0], o[1], o[2] = clamped[(y0+r)>>16&1023], clamped[(y0+g)>>16&1023], clamped[(y0+b)>>16&1023]
-				o[3], o[4], o[5] = clamped[(y1+r)>>16&1023], clamped[(y1+g)>>16&1023], clamped[(y1+b)>>16&1023]
-			}
-			if w%2 == 0 {
-				continue
-			}
-			ys, cb, cr, out = ys[2*n:], cb[n:], cr[n:], out[6*n:]
-		}
-		for x := range len(out) / 3 {
-			r, g, b := chroma(cb[x>>shift], cr[x>>shift])
-			yy := int32(ys[x]) * 0x10101
-			o := out[3*x : 3*x+3 : 3*x+3]
-			o[0], o[1], o[2] = clamped[(yy+r)>>16&1023], clamped[(yy+g)>>16&1023], clamped[(yy+b)>>16&1023]
-		}
+	for y := range h {
+		at, c := m.YOffset(m.Rect.Min.X, m.Rect.Min.Y+y), m.COffset(m.Rect.Min.X, m.Rect.Min.Y+y)
+		mjpeg.RGBRow(pix[3*w*y:][:3*w], m.Y[at:][:w], m.Cb[c:], m.Cr[c:], shift)
 	}
 }
-
-// chroma is what Cb and Cr add to red, green and blue, in 16.16 fixed point.
-func chroma(cb, cr uint8) (r, g, b int32) {
-	u, v := int32(cb)-128, int32(cr)-128
-	return 91881 * v, -22554*u - 46802*v, 116130 * u
-}
-
-// clamped takes a sum modulo 1024 to 0-255: sums lie between -180 and 435, so those from 512 on are negative.
-var clamped = func() (t [1024]uint8) {
-	for i := range t {
-		if i < 512 {
-			t[i] = uint8(min(i, 255))
-		}
-	}
-	return t
-}()
 
 func yuyvStride(w int) int { return (w + 1) / 2 * 4 }
 

@@ -1,5 +1,5 @@
-// Package mjpeg parses the ways in which JPEG pictures follow each other: concatenated, in multipart HTTP, in AVI and in
-// SMJPEG. It reads forward only, with bounded memory, whatever the input claims.
+// Package mjpeg parses the ways in which JPEG pictures follow each other (concatenated, in multipart HTTP, in AVI and in SMJPEG),
+// and decodes the pictures. It reads forward only, with bounded memory, whatever the input claims.
 package mjpeg
 
 import (

@@ -57,8 +57,17 @@ func means(t testing.TB, data []byte) ([]float64, int, int) {
 	return out, w, h
 }
 
+func luma(d *Decoder, data []byte, l *Luma) error {
+	h, err := ParseHeader(data)
+	if err != nil {
+		return err
+	}
+	return d.Luma(data, h, l)
+}
+
 func TestLumaIsTheMeanOfEachBlock(t *testing.T) {
 	var l Luma
+	var d Decoder
 	for _, size := range [][2]int{{64, 48}, {640, 480}, {17, 9}, {8, 8}, {1, 1}, {100, 33}} {
 		for _, quality := range []int{30, 80, 100} {
 			for _, grey := range []bool{false, true} {
@@ -76,7 +85,7 @@ func TestLumaIsTheMeanOfEachBlock(t *testing.T) {
 					t.Fatal(err)
 				}
 				want, w, h := means(t, b.Bytes())
-				if err := DecodeLuma(b.Bytes(), &l); err != nil {
+				if err := luma(&d, b.Bytes(), &l); err != nil {
 					t.Fatalf("%v quality %d grey %v: %v", size, quality, grey, err)
 				}
 				if l.W != w || l.H != h {
@@ -99,18 +108,19 @@ func TestLumaOfADamagedPictureIsAnError(t *testing.T) {
 	}
 	data := b.Bytes()
 	var l Luma
+	decodeLuma := func(data []byte, l *Luma) error { return luma(new(Decoder), data, l) }
 	for _, n := range []int{0, 3, 20, 300, len(data) / 2, len(data) - 40} {
-		if err := DecodeLuma(data[:n], &l); err == nil {
+		if err := decodeLuma(data[:n], &l); err == nil {
 			t.Errorf("the first %d of %d bytes are a picture", n, len(data))
 		}
 	}
 	progressive := bytes.Replace(data, []byte{0xFF, 0xC0}, []byte{0xFF, 0xC2}, 1)
-	if err := DecodeLuma(progressive, &l); !errors.Is(err, ErrOther) {
+	if err := decodeLuma(progressive, &l); !errors.Is(err, ErrOther) {
 		t.Errorf("progressive: %v", err)
 	}
 }
 
-func FuzzDecodeLuma(f *testing.F) {
+func FuzzLuma(f *testing.F) {
 	for _, q := range []int{20, 90} {
 		var b bytes.Buffer
 		if err := jpeg.Encode(&b, noisy(24, 20, uint64(q)), &jpeg.Options{Quality: q}); err != nil {
@@ -125,21 +135,22 @@ func FuzzDecodeLuma(f *testing.F) {
 			return
 		}
 		var l Luma
-		if err := DecodeLuma(data, &l); err == nil && len(l.Mean) != l.W*l.H {
+		if err := luma(new(Decoder), data, &l); err == nil && len(l.Mean) != l.W*l.H {
 			t.Errorf("%d means of %dx%d", len(l.Mean), l.W, l.H)
 		}
 	})
 }
 
-func BenchmarkDecodeLuma(b *testing.B) {
+func BenchmarkLuma(b *testing.B) {
 	var buf bytes.Buffer
 	if err := jpeg.Encode(&buf, noisy(640, 480, 1), &jpeg.Options{Quality: 80}); err != nil {
 		b.Fatal(err)
 	}
 	b.SetBytes(int64(buf.Len()))
 	var l Luma
+	var d Decoder
 	for b.Loop() {
-		if err := DecodeLuma(buf.Bytes(), &l); err != nil {
+		if err := luma(&d, buf.Bytes(), &l); err != nil {
 			b.Fatal(err)
 		}
 	}
