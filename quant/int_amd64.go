@@ -34,6 +34,3 @@ func mulSmallAVX2(w []byte, stride, groups, nb int, a []activation, n int, out [
 
 //go:noescape
 func spreadQ4_0AVX2(dst []byte, stride int, w []byte, nb int)
-
-//go:noescape
-func gemmQ4_0VNNI(w, panel []byte, nb int, out []float32, ldo int)

@@ -43,7 +43,20 @@ func archKernels() []*kernels {
 // vnniKernels are those of AVX512 with VPDPBUSD, beside AVX2's where they bring nothing.
 func vnniKernels(k kernels) *kernels {
 	k.name = "avx512vnni"
-	k.ints[layoutQ4_0].gemm = gemmQ4_0VNNI
+	for l, f := range map[layout]struct {
+		gemv gemvFunc
+		gemm gemmFunc
+	}{
+		layoutQ4_0: {gemvQ4_0VNNI, gemmQ4_0VNNI},
+		layoutQ4_1: {gemvQ4_1VNNI, gemmQ4_1VNNI},
+		layoutQ8_0: {gemvQ8_0VNNI, gemmQ8_0VNNI},
+		layoutQ8_1: {gemvQ8_1VNNI, gemmQ8_1VNNI},
+		layoutQ4_K: {gemvQ4_KVNNI, gemmQ4_KVNNI},
+		layoutQ5_K: {gemvQ5_KVNNI, gemmQ5_KVNNI},
+		layoutQ6_K: {gemvQ6_KVNNI, gemmQ6_KVNNI},
+	} {
+		k.ints[l].gemv, k.ints[l].gemm = f.gemv, f.gemm
+	}
 	plain := [4]stripFunc{strip8VNNI, strip4VNNI, strip2VNNI, strip1VNNI}
 	minima := [4]stripFunc{stripMin8VNNI, stripMin4VNNI, stripMin2VNNI, stripMin1VNNI}
 	sub := [4]stripFunc{nil, strip_K4VNNI, strip_K2VNNI, strip_K1VNNI}

@@ -18,7 +18,6 @@ GLOBL magic<>(SB), RODATA|NOPTR, $4`)
 		gemvAVX2(a, f)
 		gemmAVX2(a, f)
 	}
-	gemmVNNI(a, formats()[0])
 	int8AVX2(a, "mulInt8AVX2", false)
 	int8AVX2(a, "mulSmallAVX2", true)
 	spreadQ4_0AVX2(a, formats()[0])
@@ -202,34 +201,6 @@ func gemmAVX2(a *asm, f format) {
 			a.p("VBROADCASTSS %d(SI), Y3", p4S+4*c)
 			a.p("VFMADD231PS Y3, Y1, Y%d", 9+c)
 		}
-	}
-	gemmTail(a, f)
-}
-
-// gemmVNNI is the 8x4 tile with AVX512-VL and VNNI: VPDPBUSD with an embedded broadcast sums straight into int32.
-func gemmVNNI(a *asm, f format) {
-	a.fn("gemm"+f.name+"VNNI", gemmSignature, gemmArgs)
-	gemmHead(a)
-	a.p("VPBROADCASTD nibble<>(SB), Y15")
-	a.p("VPBROADCASTD magic<>(SB), Y13")
-	a.label("loop")
-	for c := range 4 {
-		a.p("VPBROADCASTD %d(SI), Y%d", p4Bias+4*c, 5+c)
-	}
-	for k := range 4 {
-		unpackAVX2(a, f, k)
-		for c := range 4 {
-			a.p("VPDPBUSD.BCST %d(SI), Y1, Y%d", p4Q+16*k+4*c, 5+c)
-		}
-		for c := range 4 {
-			a.p("VPDPBUSD.BCST %d(SI), Y2, Y%d", p4Q+64+16*k+4*c, 5+c)
-		}
-	}
-	a.p("VCVTPH2PS (DI), Y0")
-	for c := range 4 {
-		a.p("VSUBPS Y13, Y%d, Y%d", 5+c, 5+c)
-		a.p("VMULPS.BCST %d(SI), Y0, Y3", p4D+4*c)
-		a.p("VFMADD231PS Y3, Y%d, Y%d", 5+c, 9+c)
 	}
 	gemmTail(a, f)
 }

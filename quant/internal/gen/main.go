@@ -15,6 +15,7 @@ func main() {
 		"int_arm64.s":   intARM64,
 		"int_k_amd64.s": intKAMD64,
 		"strip_amd64.s": stripAMD64,
+		"rows_amd64.s":  rowsAMD64,
 		"int_k_arm64.s": intKARM64,
 		"float_arm64.s": floatARM64,
 
