@@ -30,7 +30,7 @@ const (
 	maxFieldBytes = 1024      // every other string
 )
 
-// Event is one description of what a camera saw. Its JSON and its msgpack have the same keys; times are RFC 3339 in UTC
+// Event is one description of what a camera saw, or a condition on the answers that started or ended. Its JSON and its msgpack have the same keys; times are RFC 3339 in UTC
 // in JSON and the standard timestamp extension (type -1) in msgpack.
 type Event struct {
 	Schema     int        `json:"schema" msg:"schema"`
@@ -43,6 +43,7 @@ type Event struct {
 	Text       string     `json:"text" msg:"text"`
 	Boxes      []Box      `json:"boxes" msg:"boxes"`
 	Answers    []Answer   `json:"answers" msg:"answers"`
+	Condition  *Condition `json:"condition,omitempty" msg:"condition,omitempty"` // that started or ended; then Text is empty
 	Model      string     `json:"model" msg:"model"`
 	Quant      string     `json:"quant" msg:"quant"` // weight type, Q4_0 for example
 	Backend    string     `json:"backend" msg:"backend"`
@@ -71,6 +72,29 @@ type Answer struct {
 	Kind        string  `json:"kind" msg:"kind"`   // yes_no, choice or number
 	Value       string  `json:"value" msg:"value"` // "yes", "no", one of the choices, or a decimal number
 	Probability float64 `json:"probability,omitempty" msg:"probability,omitempty"`
+}
+
+// The states of a Condition.
+const (
+	ConditionStart = "start"
+	ConditionEnd   = "end"
+)
+
+// Condition is one of the camera's conditions, which holds from now on or does not any more.
+type Condition struct {
+	Name    string  `json:"name" msg:"name"`
+	Message string  `json:"message,omitempty" msg:"message,omitempty"` // for people, as configured
+	State   string  `json:"state" msg:"state"`                         // ConditionStart or ConditionEnd
+	HeldS   float64 `json:"held_s" msg:"held_s"`                       // for how long it has held, in seconds
+}
+
+func (c *Condition) validate() error {
+	for _, s := range []string{c.Name, c.Message, c.State} {
+		if err := validField(s); err != nil {
+			return err
+		}
+	}
+	return validNumbers(c.HeldS)
 }
 
 // Timings are durations in milliseconds; MS converts.
@@ -141,6 +165,11 @@ func (e *Event) Validate() error {
 	}
 	for _, a := range e.Answers {
 		if err := a.validate(); err != nil {
+			return err
+		}
+	}
+	if e.Condition != nil {
+		if err := e.Condition.validate(); err != nil {
 			return err
 		}
 	}

@@ -268,81 +268,205 @@ func (z CapturedAt) Msgsize() (s int) {
 }
 
 // MarshalMsg implements msgp.Marshaler
-func (z *Event) MarshalMsg(b []byte) (o []byte, err error) {
+func (z *Condition) MarshalMsg(b []byte) (o []byte, err error) {
 	o = msgp.Require(b, z.Msgsize())
-	// map header, size 15
-	// string "schema"
-	o = append(o, 0x8f, 0xa6, 0x73, 0x63, 0x68, 0x65, 0x6d, 0x61)
-	o = msgp.AppendInt(o, z.Schema)
-	// string "id"
-	o = append(o, 0xa2, 0x69, 0x64)
-	o = msgp.AppendString(o, z.ID)
-	// string "seq"
-	o = append(o, 0xa3, 0x73, 0x65, 0x71)
-	o = msgp.AppendUint64(o, z.Seq)
-	// string "device"
-	o = append(o, 0xa6, 0x64, 0x65, 0x76, 0x69, 0x63, 0x65)
-	o = msgp.AppendString(o, z.Device)
-	// string "camera"
-	o = append(o, 0xa6, 0x63, 0x61, 0x6d, 0x65, 0x72, 0x61)
-	o = msgp.AppendString(o, z.Camera)
-	// string "captured_at"
-	o = append(o, 0xab, 0x63, 0x61, 0x70, 0x74, 0x75, 0x72, 0x65, 0x64, 0x5f, 0x61, 0x74)
-	// map header, size 2
-	// string "first"
-	o = append(o, 0x82, 0xa5, 0x66, 0x69, 0x72, 0x73, 0x74)
-	o = msgp.AppendTimeExt(o, z.CapturedAt.First)
-	// string "last"
-	o = append(o, 0xa4, 0x6c, 0x61, 0x73, 0x74)
-	o = msgp.AppendTimeExt(o, z.CapturedAt.Last)
-	// string "frame_seqs"
-	o = append(o, 0xaa, 0x66, 0x72, 0x61, 0x6d, 0x65, 0x5f, 0x73, 0x65, 0x71, 0x73)
-	o = msgp.AppendArrayHeader(o, uint32(len(z.FrameSeqs)))
-	for za0001 := range z.FrameSeqs {
-		o = msgp.AppendUint64(o, z.FrameSeqs[za0001])
+	// check for omitted fields
+	zb0001Len := uint32(4)
+	var zb0001Mask uint8 /* 4 bits */
+	_ = zb0001Mask
+	if z.Message == "" {
+		zb0001Len--
+		zb0001Mask |= 0x2
 	}
-	// string "text"
-	o = append(o, 0xa4, 0x74, 0x65, 0x78, 0x74)
-	o = msgp.AppendString(o, z.Text)
-	// string "boxes"
-	o = append(o, 0xa5, 0x62, 0x6f, 0x78, 0x65, 0x73)
-	o = msgp.AppendArrayHeader(o, uint32(len(z.Boxes)))
-	for za0002 := range z.Boxes {
-		o, err = z.Boxes[za0002].MarshalMsg(o)
-		if err != nil {
-			err = msgp.WrapError(err, "Boxes", za0002)
-			return
+	// variable map header, size zb0001Len
+	o = append(o, 0x80|uint8(zb0001Len))
+
+	// skip if no fields are to be emitted
+	if zb0001Len != 0 {
+		// string "name"
+		o = append(o, 0xa4, 0x6e, 0x61, 0x6d, 0x65)
+		o = msgp.AppendString(o, z.Name)
+		if (zb0001Mask & 0x2) == 0 { // if not omitted
+			// string "message"
+			o = append(o, 0xa7, 0x6d, 0x65, 0x73, 0x73, 0x61, 0x67, 0x65)
+			o = msgp.AppendString(o, z.Message)
 		}
+		// string "state"
+		o = append(o, 0xa5, 0x73, 0x74, 0x61, 0x74, 0x65)
+		o = msgp.AppendString(o, z.State)
+		// string "held_s"
+		o = append(o, 0xa6, 0x68, 0x65, 0x6c, 0x64, 0x5f, 0x73)
+		o = msgp.AppendFloat(o, z.HeldS)
 	}
-	// string "answers"
-	o = append(o, 0xa7, 0x61, 0x6e, 0x73, 0x77, 0x65, 0x72, 0x73)
-	o = msgp.AppendArrayHeader(o, uint32(len(z.Answers)))
-	for za0003 := range z.Answers {
-		o, err = z.Answers[za0003].MarshalMsg(o)
-		if err != nil {
-			err = msgp.WrapError(err, "Answers", za0003)
-			return
-		}
-	}
-	// string "model"
-	o = append(o, 0xa5, 0x6d, 0x6f, 0x64, 0x65, 0x6c)
-	o = msgp.AppendString(o, z.Model)
-	// string "quant"
-	o = append(o, 0xa5, 0x71, 0x75, 0x61, 0x6e, 0x74)
-	o = msgp.AppendString(o, z.Quant)
-	// string "backend"
-	o = append(o, 0xa7, 0x62, 0x61, 0x63, 0x6b, 0x65, 0x6e, 0x64)
-	o = msgp.AppendString(o, z.Backend)
-	// string "timings_ms"
-	o = append(o, 0xaa, 0x74, 0x69, 0x6d, 0x69, 0x6e, 0x67, 0x73, 0x5f, 0x6d, 0x73)
-	o, err = z.TimingsMS.MarshalMsg(o)
+	return
+}
+
+// UnmarshalMsg implements msgp.Unmarshaler
+func (z *Condition) UnmarshalMsg(bts []byte) (o []byte, err error) {
+	var field []byte
+	_ = field
+	var zb0001 uint32
+	zb0001, bts, err = msgp.ReadMapHeaderBytes(bts)
 	if err != nil {
-		err = msgp.WrapError(err, "TimingsMS")
+		err = msgp.WrapError(err)
 		return
 	}
-	// string "dropped_frames"
-	o = append(o, 0xae, 0x64, 0x72, 0x6f, 0x70, 0x70, 0x65, 0x64, 0x5f, 0x66, 0x72, 0x61, 0x6d, 0x65, 0x73)
-	o = msgp.AppendUint64(o, z.Dropped)
+	if zb0001 > zfaa3c519limitMaps {
+		err = msgp.ErrLimitExceeded
+		return
+	}
+	for zb0001 > 0 {
+		zb0001--
+		field, bts, err = msgp.ReadMapKeyZC(bts)
+		if err != nil {
+			err = msgp.WrapError(err)
+			return
+		}
+		switch msgp.UnsafeString(field) {
+		case "name":
+			z.Name, bts, err = msgp.ReadStringBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Name")
+				return
+			}
+		case "message":
+			z.Message, bts, err = msgp.ReadStringBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "Message")
+				return
+			}
+		case "state":
+			z.State, bts, err = msgp.ReadStringBytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "State")
+				return
+			}
+		case "held_s":
+			z.HeldS, bts, err = msgp.ReadFloat64Bytes(bts)
+			if err != nil {
+				err = msgp.WrapError(err, "HeldS")
+				return
+			}
+		default:
+			bts, err = msgp.Skip(bts)
+			if err != nil {
+				err = msgp.WrapError(err)
+				return
+			}
+		}
+	}
+	o = bts
+	return
+}
+
+// Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
+func (z *Condition) Msgsize() (s int) {
+	s = 1 + 5 + msgp.StringPrefixSize + len(z.Name) + 8 + msgp.StringPrefixSize + len(z.Message) + 6 + msgp.StringPrefixSize + len(z.State) + 7 + msgp.Float64Size
+	return
+}
+
+// MarshalMsg implements msgp.Marshaler
+func (z *Event) MarshalMsg(b []byte) (o []byte, err error) {
+	o = msgp.Require(b, z.Msgsize())
+	// check for omitted fields
+	zb0001Len := uint32(16)
+	var zb0001Mask uint16 /* 16 bits */
+	_ = zb0001Mask
+	if z.Condition == nil {
+		zb0001Len--
+		zb0001Mask |= 0x400
+	}
+	// variable map header, size zb0001Len
+	o = msgp.AppendMapHeader(o, zb0001Len)
+
+	// skip if no fields are to be emitted
+	if zb0001Len != 0 {
+		// string "schema"
+		o = append(o, 0xa6, 0x73, 0x63, 0x68, 0x65, 0x6d, 0x61)
+		o = msgp.AppendInt(o, z.Schema)
+		// string "id"
+		o = append(o, 0xa2, 0x69, 0x64)
+		o = msgp.AppendString(o, z.ID)
+		// string "seq"
+		o = append(o, 0xa3, 0x73, 0x65, 0x71)
+		o = msgp.AppendUint64(o, z.Seq)
+		// string "device"
+		o = append(o, 0xa6, 0x64, 0x65, 0x76, 0x69, 0x63, 0x65)
+		o = msgp.AppendString(o, z.Device)
+		// string "camera"
+		o = append(o, 0xa6, 0x63, 0x61, 0x6d, 0x65, 0x72, 0x61)
+		o = msgp.AppendString(o, z.Camera)
+		// string "captured_at"
+		o = append(o, 0xab, 0x63, 0x61, 0x70, 0x74, 0x75, 0x72, 0x65, 0x64, 0x5f, 0x61, 0x74)
+		// map header, size 2
+		// string "first"
+		o = append(o, 0x82, 0xa5, 0x66, 0x69, 0x72, 0x73, 0x74)
+		o = msgp.AppendTimeExt(o, z.CapturedAt.First)
+		// string "last"
+		o = append(o, 0xa4, 0x6c, 0x61, 0x73, 0x74)
+		o = msgp.AppendTimeExt(o, z.CapturedAt.Last)
+		// string "frame_seqs"
+		o = append(o, 0xaa, 0x66, 0x72, 0x61, 0x6d, 0x65, 0x5f, 0x73, 0x65, 0x71, 0x73)
+		o = msgp.AppendArrayHeader(o, uint32(len(z.FrameSeqs)))
+		for za0001 := range z.FrameSeqs {
+			o = msgp.AppendUint64(o, z.FrameSeqs[za0001])
+		}
+		// string "text"
+		o = append(o, 0xa4, 0x74, 0x65, 0x78, 0x74)
+		o = msgp.AppendString(o, z.Text)
+		// string "boxes"
+		o = append(o, 0xa5, 0x62, 0x6f, 0x78, 0x65, 0x73)
+		o = msgp.AppendArrayHeader(o, uint32(len(z.Boxes)))
+		for za0002 := range z.Boxes {
+			o, err = z.Boxes[za0002].MarshalMsg(o)
+			if err != nil {
+				err = msgp.WrapError(err, "Boxes", za0002)
+				return
+			}
+		}
+		// string "answers"
+		o = append(o, 0xa7, 0x61, 0x6e, 0x73, 0x77, 0x65, 0x72, 0x73)
+		o = msgp.AppendArrayHeader(o, uint32(len(z.Answers)))
+		for za0003 := range z.Answers {
+			o, err = z.Answers[za0003].MarshalMsg(o)
+			if err != nil {
+				err = msgp.WrapError(err, "Answers", za0003)
+				return
+			}
+		}
+		if (zb0001Mask & 0x400) == 0 { // if not omitted
+			// string "condition"
+			o = append(o, 0xa9, 0x63, 0x6f, 0x6e, 0x64, 0x69, 0x74, 0x69, 0x6f, 0x6e)
+			if z.Condition == nil {
+				o = msgp.AppendNil(o)
+			} else {
+				o, err = z.Condition.MarshalMsg(o)
+				if err != nil {
+					err = msgp.WrapError(err, "Condition")
+					return
+				}
+			}
+		}
+		// string "model"
+		o = append(o, 0xa5, 0x6d, 0x6f, 0x64, 0x65, 0x6c)
+		o = msgp.AppendString(o, z.Model)
+		// string "quant"
+		o = append(o, 0xa5, 0x71, 0x75, 0x61, 0x6e, 0x74)
+		o = msgp.AppendString(o, z.Quant)
+		// string "backend"
+		o = append(o, 0xa7, 0x62, 0x61, 0x63, 0x6b, 0x65, 0x6e, 0x64)
+		o = msgp.AppendString(o, z.Backend)
+		// string "timings_ms"
+		o = append(o, 0xaa, 0x74, 0x69, 0x6d, 0x69, 0x6e, 0x67, 0x73, 0x5f, 0x6d, 0x73)
+		o, err = z.TimingsMS.MarshalMsg(o)
+		if err != nil {
+			err = msgp.WrapError(err, "TimingsMS")
+			return
+		}
+		// string "dropped_frames"
+		o = append(o, 0xae, 0x64, 0x72, 0x6f, 0x70, 0x70, 0x65, 0x64, 0x5f, 0x66, 0x72, 0x61, 0x6d, 0x65, 0x73)
+		o = msgp.AppendUint64(o, z.Dropped)
+	}
 	return
 }
 
@@ -512,6 +636,23 @@ func (z *Event) UnmarshalMsg(bts []byte) (o []byte, err error) {
 					return
 				}
 			}
+		case "condition":
+			if msgp.IsNil(bts) {
+				bts, err = msgp.ReadNilBytes(bts)
+				if err != nil {
+					return
+				}
+				z.Condition = nil
+			} else {
+				if z.Condition == nil {
+					z.Condition = new(Condition)
+				}
+				bts, err = z.Condition.UnmarshalMsg(bts)
+				if err != nil {
+					err = msgp.WrapError(err, "Condition")
+					return
+				}
+			}
 		case "model":
 			z.Model, bts, err = msgp.ReadStringBytes(bts)
 			if err != nil {
@@ -556,13 +697,19 @@ func (z *Event) UnmarshalMsg(bts []byte) (o []byte, err error) {
 
 // Msgsize returns an upper bound estimate of the number of bytes occupied by the serialized message
 func (z *Event) Msgsize() (s int) {
-	s = 1 + 7 + msgp.IntSize + 3 + msgp.StringPrefixSize + len(z.ID) + 4 + msgp.Uint64Size + 7 + msgp.StringPrefixSize + len(z.Device) + 7 + msgp.StringPrefixSize + len(z.Camera) + 12 + 1 + 6 + msgp.TimeSize + 5 + msgp.TimeSize + 11 + msgp.ArrayHeaderSize + (len(z.FrameSeqs) * (msgp.Uint64Size)) + 5 + msgp.StringPrefixSize + len(z.Text) + 6 + msgp.ArrayHeaderSize
+	s = 3 + 7 + msgp.IntSize + 3 + msgp.StringPrefixSize + len(z.ID) + 4 + msgp.Uint64Size + 7 + msgp.StringPrefixSize + len(z.Device) + 7 + msgp.StringPrefixSize + len(z.Camera) + 12 + 1 + 6 + msgp.TimeSize + 5 + msgp.TimeSize + 11 + msgp.ArrayHeaderSize + (len(z.FrameSeqs) * (msgp.Uint64Size)) + 5 + msgp.StringPrefixSize + len(z.Text) + 6 + msgp.ArrayHeaderSize
 	for za0002 := range z.Boxes {
 		s += z.Boxes[za0002].Msgsize()
 	}
 	s += 8 + msgp.ArrayHeaderSize
 	for za0003 := range z.Answers {
 		s += z.Answers[za0003].Msgsize()
+	}
+	s += 10
+	if z.Condition == nil {
+		s += msgp.NilSize
+	} else {
+		s += z.Condition.Msgsize()
 	}
 	s += 6 + msgp.StringPrefixSize + len(z.Model) + 6 + msgp.StringPrefixSize + len(z.Quant) + 8 + msgp.StringPrefixSize + len(z.Backend) + 11 + z.TimingsMS.Msgsize() + 15 + msgp.Uint64Size
 	return

@@ -18,9 +18,10 @@ func sampleEvent() Event {
 		ID: "01KAV8PWC83M4Q5V6X7Y8Z9ABC", Seq: 42, Device: "gate", Camera: "yard",
 		CapturedAt: CapturedAt{First: at, Last: at.Add(time.Second)},
 		FrameSeqs:  []uint64{100, 101}, Text: "A red ball rolls to the left.",
-		Boxes:   []Box{{Label: "ball", X: 0.1, Y: 0.25, W: 0.5, H: 0.125}},
-		Answers: []Answer{{Name: "person", Kind: "yes_no", Value: "no", Probability: 0.97}},
-		Model:   "demo", Quant: "Q4_0", Backend: "cpu",
+		Boxes:     []Box{{Label: "ball", X: 0.1, Y: 0.25, W: 0.5, H: 0.125}},
+		Answers:   []Answer{{Name: "person", Kind: "yes_no", Value: "no", Probability: 0.97}},
+		Condition: &Condition{Name: "visitor", Message: "Hello", State: ConditionStart, HeldS: 3.5},
+		Model:     "demo", Quant: "Q4_0", Backend: "cpu",
 		TimingsMS: Timings{Preprocess: 1.5, Vision: 20.25, Prefill: 3, Decode: 41.125, Total: 70}, Dropped: 3,
 	}
 	e.normalize()
@@ -35,7 +36,7 @@ func TestEventJSONIsTheDocumentedForm(t *testing.T) {
 	want := `{"schema":1,"id":"01KAV8PWC83M4Q5V6X7Y8Z9ABC","seq":42,"device":"gate","camera":"yard",` +
 		`"captured_at":{"first":"2026-11-24T17:00:00.25Z","last":"2026-11-24T17:00:01.25Z"},"frame_seqs":[100,101],` +
 		`"text":"A red ball rolls to the left.","boxes":[{"label":"ball","x":0.1,"y":0.25,"w":0.5,"h":0.125}],` +
-		`"answers":[{"name":"person","kind":"yes_no","value":"no","probability":0.97}],` +
+		`"answers":[{"name":"person","kind":"yes_no","value":"no","probability":0.97}],"condition":{"name":"visitor","message":"Hello","state":"start","held_s":3.5},` +
 		`"model":"demo","quant":"Q4_0","backend":"cpu",` +
 		`"timings_ms":{"preprocess":1.5,"vision":20.25,"prefill":3,"decode":41.125,"total":70},"dropped_frames":3}`
 	if string(got) != want {
@@ -55,6 +56,9 @@ func TestEventSurvivesJSONAndMsgpack(t *testing.T) {
 		e.Boxes = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Box {
 			return Box{str.Draw(t, "label"), num.Draw(t, "x"), num.Draw(t, "y"), num.Draw(t, "w"), num.Draw(t, "h")}
 		}), 0, 4).Draw(t, "boxes")
+		if e.Condition.HeldS = num.Draw(t, "held"); rapid.Bool().Draw(t, "none") {
+			e.Condition = nil
+		}
 		e.TimingsMS.Decode = num.Draw(t, "decode")
 		e.normalize()
 		packed, err := e.AppendMsgpack(nil)
@@ -117,6 +121,12 @@ func TestDecodeEventRefuses(t *testing.T) {
 	if e.Validate() == nil {
 		t.Error("a box at NaN is valid")
 	}
+	for _, c := range []Condition{{Name: "a\xff"}, {Message: strings.Repeat("a", 2000)}, {HeldS: math.Inf(1)}} {
+		e = sampleEvent()
+		if e.Condition = &c; e.Validate() == nil {
+			t.Errorf("%+v is valid", c)
+		}
+	}
 }
 
 func TestDecodeEventIgnoresUnknownFields(t *testing.T) {
@@ -126,6 +136,7 @@ func TestDecodeEventIgnoresUnknownFields(t *testing.T) {
 		t.Error(err)
 	}
 	e := sampleEvent()
+	e.Condition = nil // 15 keys are what a map of one byte holds
 	p, _ := e.AppendMsgpack(nil)
 	if p[0] != 0x8f {
 		t.Fatalf("the event is no map of 15 but %#x", p[0])

@@ -63,6 +63,21 @@ type QuestionState struct {
 	At          time.Time `json:"at"` // when the last frame asked about was taken
 }
 
+// ConditionState is what a retained condition topic holds.
+type ConditionState struct {
+	State string    `json:"state"` // on or off
+	At    time.Time `json:"at"`    // since when, by the camera's clock; at the start that of the device
+}
+
+// NewConditionState says whether a condition holds, as a payload.
+func NewConditionState(on bool, at time.Time) []byte {
+	s := ConditionState{State: "off", At: at.UTC().Truncate(time.Millisecond)}
+	if on {
+		s.State = "on"
+	}
+	return jsonPayload(s)
+}
+
 // Info is what the retained info topic holds.
 type Info struct {
 	Version string       `json:"version"`
@@ -80,6 +95,8 @@ type CameraInfo struct {
 	FPS       float64  `json:"fps"`
 	Prompt    string   `json:"prompt,omitempty"`
 	Questions []string `json:"questions,omitempty"`
+
+	Conditions []string `json:"conditions,omitempty"`
 }
 
 // Stats is what the stats topic carries. The publisher fills MQTT and Spool.
@@ -112,6 +129,21 @@ type CameraStats struct {
 	Descriptions uint64  `json:"descriptions"`
 	Failed       uint64  `json:"failed"` // descriptions that came to nothing
 	LatencyMS    float64 `json:"latency_ms"`
+	Suppressed   uint64  `json:"suppressed"`       // descriptions that said what the one before had said
+	Conditions   uint64  `json:"conditions"`       // events of conditions
+	Stream       *Stream `json:"stream,omitempty"` // of a camera whose window is kept in the model
+}
+
+// Stream counts what a camera's window took in. A pair is two frames, one moment to the model.
+type Stream struct {
+	Pairs         uint64 `json:"pairs"`
+	Tokens        uint64 `json:"tokens"`           // that went through the decoder
+	DroppedTokens uint64 `json:"dropped_tokens"`   // that did not, because nothing had changed there
+	TowerSkips    uint64 `json:"tower_skips"`      // pairs that the vision tower was not run for
+	MissedPairs   uint64 `json:"missed_pairs"`     // that the model had no time for
+	LatePairs     uint64 `json:"late_pairs"`       // that a trigger brought back
+	ReusedAnswers uint64 `json:"reused_answers"`   // times that the questions were not asked again, because nothing had changed
+	Pixels        int    `json:"pixels,omitempty"` // most of a frame now, where there is a latency budget
 }
 
 // Status of the connection.

@@ -36,7 +36,7 @@ func TestReadmeHasEveryTopic(t *testing.T) {
 	tp, _ := NewTopics("gate")
 	got := rows(t, "Topics")
 	want := []string{tp.Availability(), tp.Info(), tp.Stats(), tp.CameraAvailability("<camera>"), tp.Event("<camera>"), tp.EventMsgpack("<camera>"),
-		tp.Description("<camera>"), tp.Question("<camera>", "<name>"), tp.Snapshot("<camera>"), tp.State("<camera>"), tp.Set("<camera>", "<key>"),
+		tp.Description("<camera>"), tp.Question("<camera>", "<name>"), tp.Condition("<camera>", "<name>"), tp.Snapshot("<camera>"), tp.State("<camera>"), tp.Set("<camera>", "<key>"),
 		tp.Request("<verb>"), tp.Response("<verb>")}
 	for i := range want {
 		want[i] = strings.TrimPrefix(want[i], tp.Base()+"/")

@@ -79,6 +79,9 @@ func (t Topics) Description(camera string) string { return t.camera(camera, "des
 // Question holds the newest answer to one question, retained, see QuestionState.
 func (t Topics) Question(camera, name string) string { return t.camera(camera, "question/"+name) }
 
+// Condition holds whether one condition holds, retained, see ConditionState.
+func (t Topics) Condition(camera, name string) string { return t.camera(camera, "condition/"+name) }
+
 // Snapshot carries a JPEG, where enabled.
 func (t Topics) Snapshot(camera string) string { return t.camera(camera, "snapshot") }
 

@@ -122,6 +122,10 @@ func TestRequestsAreAnsweredWithTheirTransaction(t *testing.T) {
 	if r := p.last("describe"); r.Status != "ok" || r.Transaction != nil {
 		t.Errorf("describe without payload: %+v", r)
 	}
+	deliver(s, p, "request/describe", `{"transaction":2,"schema":{"type":"object"},"prompt":"What?"}`)
+	if r := p.last("describe"); r.Status != "ok" {
+		t.Errorf("describe with a schema: %+v", r)
+	}
 	deliver(s, p, "request/ask", `{"transaction":7,"question":"Is it raining?","kind":"yes_no"}`)
 	if r := p.last("ask"); r.Status != "error" || r.Error != "no model; loaded" || string(r.Transaction) != "7" {
 		t.Errorf("ask: %+v", r)
@@ -160,6 +164,8 @@ func TestHostileRequestsGetAnError(t *testing.T) {
 		"no schema":         {"ask", `{"camera":"yard","question":"q","kind":"json"}`, "schema"},
 		"stray schema":      {"ask", `{"camera":"yard","question":"q","kind":"yes_no","schema":{}}`, "kind json"},
 		"deep schema":       {"ask", `{"camera":"yard","question":"q","schema":{"a":` + strings.Repeat("[", 99) + strings.Repeat("]", 99) + `}}`, "deep"},
+		"schema as text":    {"describe", `{"camera":"yard","schema":"{}"}`, "JSON object"},
+		"deep document":     {"describe", `{"camera":"yard","schema":{"a":` + strings.Repeat("[", 99) + strings.Repeat("]", 99) + `}}`, "deep"},
 		"unknown kind":      {"ask", `{"camera":"yard","question":"q","kind":"sql"}`, "yes_no"},
 		"not allowed":       {"snapshot", `{"camera":"yard"}`, "not allowed"},
 		"unknown verb":      {"reboot", `{}`, "no such request"},

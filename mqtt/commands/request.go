@@ -59,7 +59,7 @@ type Request struct {
 	Prompt    string `json:"prompt,omitempty"`
 	Question  string `json:"question,omitempty"`
 	MaxTokens int    `json:"max_tokens,omitempty"`
-	// Kind of ask: text, yes_no, choice, number or json. Choices are those of choice, Schema is a JSON schema of json.
+	// Kind of ask: text, yes_no, choice, number or json. Choices are those of choice, Schema is a JSON schema of json or describe.
 	Kind    string          `json:"kind,omitempty"`
 	Choices []string        `json:"choices,omitempty"`
 	Schema  json.RawMessage `json:"schema,omitempty"`
@@ -133,7 +133,7 @@ func (r *Request) check(verb string, cameras []string) error {
 	case Snapshot:
 		err = only("camera")
 	case Describe:
-		err = errors.Join(only("camera", "prompt", "max_tokens"), checkText("prompt", r.Prompt, false))
+		err = errors.Join(only("camera", "prompt", "max_tokens", "schema"), checkText("prompt", r.Prompt, false), r.checkSchema())
 	case Ask:
 		err = errors.Join(only("camera", "question", "max_tokens", "kind", "choices", "schema"), checkText("question", r.Question, true), r.checkKind())
 	}
@@ -161,8 +161,11 @@ func (r *Request) checkKind() error {
 		r.Kind = "text"
 	case "text", "yes_no", "number":
 	case "json":
-		if len(r.Schema) == 0 || r.Schema[0] != '{' || deeper(r.Schema, maxDepth) {
-			return fmt.Errorf("kind json takes a schema: a JSON object, at most %d levels deep", maxDepth)
+		if len(r.Schema) == 0 {
+			return errors.New("kind json takes a schema")
+		}
+		if err := r.checkSchema(); err != nil {
+			return err
 		}
 	case "choice":
 		if len(r.Choices) < 2 || len(r.Choices) > MaxChoices {
@@ -179,6 +182,13 @@ func (r *Request) checkKind() error {
 	}
 	if len(r.Choices) > 0 {
 		return fmt.Errorf("choices go with kind choice")
+	}
+	return nil
+}
+
+func (r *Request) checkSchema() error {
+	if len(r.Schema) > 0 && (r.Schema[0] != '{' || deeper(r.Schema, maxDepth)) {
+		return fmt.Errorf("schema is no JSON object of at most %d levels (deeper ones are refused)", maxDepth)
 	}
 	return nil
 }

@@ -30,8 +30,10 @@ type Options struct {
 type Camera struct {
 	Name      string
 	Questions []Question
-	Snapshot  bool // announces an image; pictures leave the device only if this is asked for
-	Modes     bool // announces a select of what is asked: descriptions and questions, or questions only
+	// Conditions are names; each is a binary sensor.
+	Conditions []string
+	Snapshot   bool // announces an image; pictures leave the device only if this is asked for
+	Modes      bool // announces a select of what is asked: descriptions and questions, or questions only
 	// Bounds of the fps number; 0.1 and 2 unless set.
 	MinFPS, MaxFPS float64
 }
@@ -130,6 +132,12 @@ func addCamera(t mqtt.Topics, o Options, c Camera, add func(id, camera string, x
 			}
 		}
 		add(c.Name+"_q_"+q.Name, c.Name, x)
+	}
+	for _, name := range c.Conditions {
+		topic := t.Condition(c.Name, name)
+		add(c.Name+"_c_"+name, c.Name, component{"platform": "binary_sensor", "name": label + " " + strings.ReplaceAll(name, "_", " ") + " (condition)",
+			"icon": "mdi:bell-ring-outline", "state_topic": topic, "value_template": "{{ value_json.state }}", "payload_on": "on", "payload_off": "off",
+			"json_attributes_topic": topic, "json_attributes_template": "{{ {'at': value_json.at} | tojson }}"})
 	}
 	if c.Snapshot {
 		add(c.Name+"_snapshot", c.Name, component{"platform": "image", "name": label + " snapshot",
@@ -245,6 +253,11 @@ func (o Options) check() error {
 			}
 			if q.Kind == "choice" && len(q.Choices) == 0 {
 				return fmt.Errorf("discovery: question %q has no choices", q.Name)
+			}
+		}
+		for _, name := range c.Conditions {
+			if err := mqtt.ValidateName(name); err != nil {
+				return fmt.Errorf("discovery: condition: %w", err)
 			}
 		}
 	}

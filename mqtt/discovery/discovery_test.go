@@ -19,7 +19,7 @@ const deviceTopic = "homeassistant/device/edgevlm_gate/config"
 
 func options() discovery.Options {
 	return discovery.Options{Version: "1.2.3", Model: "demo", ExpireDescription: 600, ExpireStats: 120, Temperature: true,
-		Cameras: []discovery.Camera{{Name: "front_yard", Snapshot: true, Questions: []discovery.Question{
+		Cameras: []discovery.Camera{{Name: "front_yard", Snapshot: true, Conditions: []string{"visitor"}, Questions: []discovery.Question{
 			{Name: "person", Kind: "yes_no"}, {Name: "weather", Kind: "choice", Choices: []string{"sun", "rain"}},
 			{Name: "cars", Kind: "number", Unit: "cars"}}}}}
 }
@@ -51,7 +51,7 @@ func TestDeviceMessageHasEveryEntity(t *testing.T) {
 	components := m["components"].(map[string]any)
 	want := map[string]string{
 		"front_yard_description": "sensor", "front_yard_q_person": "binary_sensor", "front_yard_q_weather": "sensor",
-		"front_yard_q_cars": "sensor", "front_yard_snapshot": "image", "front_yard_describe": "button", "front_yard_set_fps": "number",
+		"front_yard_q_cars": "sensor", "front_yard_c_visitor": "binary_sensor", "front_yard_snapshot": "image", "front_yard_describe": "button", "front_yard_set_fps": "number",
 		"front_yard_set_enabled": "switch", "front_yard_set_prompt": "text", "model": "sensor", "spool": "sensor",
 		"temperature": "sensor", "front_yard_fps": "sensor",
 	}
