@@ -16,9 +16,10 @@ func full() Snapshot {
 	temp, watts, pace := 61.5, 4.2, 1
 	return Snapshot{
 		Version: "v1", Model: "tiny", Quant: "Q4_0", Backend: "cpu",
-		Cameras: []Camera{{Name: "yard", Up: true, Frames: 10, Dropped: 2, Broken: 1, Descriptions: 3, Failed: 1, Opens: 2}, {Name: "gate"}},
-		Spool:   Spool{Events: 4, Bytes: 800, Dropped: 5, Unsafe: 6},
-		Broker:  Broker{Connected: true, Connects: 7, Published: 8, InFlight: 9},
+		Cameras: []Camera{{Name: "yard", Up: true, Frames: 10, Dropped: 2, Broken: 1, Descriptions: 3, Failed: 1, Opens: 2, Suppressed: 11, Conditions: 12,
+			Pairs: 13, Missed: 14, Late: 15, TowerSkips: 16, TokensKept: 17, TokensDropped: 18, AnswersReused: 19}, {Name: "gate"}},
+		Spool:  Spool{Events: 4, Bytes: 800, Dropped: 5, Unsafe: 6},
+		Broker: Broker{Connected: true, Connects: 7, Published: 8, InFlight: 9},
 
 		TemperatureC: &temp, PowerW: &watts, Pace: &pace,
 	}
@@ -43,6 +44,10 @@ func TestAScrapeShowsTheDaemonAsItIs(t *testing.T) {
 		`edgevlm_camera_up{camera="yard"} 1`, `edgevlm_camera_up{camera="gate"} 0`,
 		`edgevlm_frames_total{camera="yard"} 10`, `edgevlm_frames_dropped_total{camera="yard"} 2`, `edgevlm_frames_broken_total{camera="yard"} 1`,
 		`edgevlm_descriptions_total{camera="yard"} 3`, `edgevlm_descriptions_failed_total{camera="yard"} 1`, `edgevlm_camera_opens_total{camera="yard"} 2`,
+		`edgevlm_descriptions_suppressed_total{camera="yard"} 11`, `edgevlm_condition_events_total{camera="yard"} 12`,
+		`edgevlm_stream_pairs_total{camera="yard"} 13`, `edgevlm_stream_pairs_missed_total{camera="yard"} 14`, `edgevlm_stream_pairs_late_total{camera="yard"} 15`,
+		`edgevlm_stream_tower_skips_total{camera="yard"} 16`, `edgevlm_stream_tokens_total{camera="yard",fate="kept"} 17`,
+		`edgevlm_stream_tokens_total{camera="yard",fate="dropped"} 18`, `edgevlm_stream_answers_reused_total{camera="yard"} 19`,
 		`edgevlm_stage_seconds_bucket{camera="yard",stage="vision",le="0.05"} 0`, `edgevlm_stage_seconds_bucket{camera="yard",stage="vision",le="0.1"} 1`,
 		`edgevlm_stage_seconds_sum{camera="yard",stage="decode"} 2`,
 		`edgevlm_tokens_total{kind="prompt"} 100`, `edgevlm_tokens_total{kind="answer"} 21`, `edgevlm_tokens_per_second 10`,

@@ -25,6 +25,11 @@ type Camera struct {
 	Descriptions uint64
 	Failed       uint64 // descriptions that came to nothing
 	Opens        uint64 // times the source was opened
+	Suppressed   uint64 // descriptions that said what the one before had said
+	Conditions   uint64 // events of conditions
+
+	// Of a camera whose window is kept in the model. A pair is two frames, one moment to it.
+	Pairs, Missed, Late, TowerSkips, TokensKept, TokensDropped, AnswersReused uint64
 }
 
 // Spool is the queue before the broker.
@@ -64,6 +69,16 @@ var (
 	descFailed   = desc("descriptions_failed_total", "Descriptions that came to nothing.", "camera")
 	descOpens    = desc("camera_opens_total", "Times the source was opened.", "camera")
 
+	descSuppressed = desc("descriptions_suppressed_total", "Descriptions not published, because they said what the one before had said.", "camera")
+	descConditions = desc("condition_events_total", "Events of conditions on answers.", "camera")
+
+	descPairs  = desc("stream_pairs_total", "Pairs of frames that went into the window in the model.", "camera")
+	descMissed = desc("stream_pairs_missed_total", "Pairs that the model had no time for.", "camera")
+	descLate   = desc("stream_pairs_late_total", "Pairs missed that a trigger brought back.", "camera")
+	descSkips  = desc("stream_tower_skips_total", "Pairs that the vision tower was not run for, because nothing had changed.", "camera")
+	descTokens = desc("stream_tokens_total", "Tokens of pictures: those that the decoder took in, and those left out because nothing had changed there.", "camera", "fate")
+	descReused = desc("stream_answers_reused_total", "Times that the questions were not asked again, because nothing had changed.", "camera")
+
 	descSpoolEvents  = desc("spool_events", "Events that wait for the broker.")
 	descSpoolBytes   = desc("spool_bytes", "Bytes of the events that wait.")
 	descSpoolDropped = desc("spool_dropped_total", "Events given up because the queue was full or they were too old.")
@@ -102,6 +117,15 @@ func (s *snapshots) Collect(out chan<- prometheus.Metric) {
 		count(descDescribe, c.Descriptions, c.Name)
 		count(descFailed, c.Failed, c.Name)
 		count(descOpens, c.Opens, c.Name)
+		count(descSuppressed, c.Suppressed, c.Name)
+		count(descConditions, c.Conditions, c.Name)
+		count(descPairs, c.Pairs, c.Name)
+		count(descMissed, c.Missed, c.Name)
+		count(descLate, c.Late, c.Name)
+		count(descSkips, c.TowerSkips, c.Name)
+		count(descTokens, c.TokensKept, c.Name, "kept")
+		count(descTokens, c.TokensDropped, c.Name, "dropped")
+		count(descReused, c.AnswersReused, c.Name)
 	}
 	gauge(descSpoolEvents, float64(now.Spool.Events))
 	gauge(descSpoolBytes, float64(now.Spool.Bytes))
