@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/edgevlm/edgevlm/board"
-	"github.com/edgevlm/edgevlm/capture"
 	"github.com/edgevlm/edgevlm/cmd/edgevlm/internal/config"
 	"github.com/edgevlm/edgevlm/mqtt"
 	"github.com/edgevlm/edgevlm/mqtt/commands"
@@ -18,7 +17,7 @@ type cameraState struct {
 	config.Camera
 	set     commands.State
 	up      bool // its source delivers
-	source  *capture.Camera
+	source  eye
 	private bool       // the privacy switch is on
 	pace    board.Step // that heat and power allow; zero: full
 }
@@ -96,6 +95,7 @@ func (d *daemon) Apply(camera string, s commands.Settings) (commands.State, erro
 	c.set = next
 	if !next.Enabled {
 		c.up = false
+		d.sayConditions(c)
 	}
 	if p := d.pipe.Load(); p != nil {
 		if err := p.Set(camera, c.settings()); err != nil {
@@ -119,6 +119,9 @@ func (d *daemon) setUp(camera string, up bool) {
 }
 
 func (d *daemon) sayAvailability(c *cameraState) {
+	if c.private {
+		d.sayConditions(c)
+	}
 	if err := d.pub.SetCamera(c.Name, c.availability()); err != nil {
 		d.log.Warn("availability not published", "camera", c.Name, "err", err)
 	}
@@ -139,6 +142,9 @@ func cameraInfos(cfg *config.Config) (all []mqtt.CameraInfo) {
 		i := mqtt.CameraInfo{Name: c.Name, FPS: c.FPS, Prompt: c.Prompt}
 		for _, q := range c.Questions {
 			i.Questions = append(i.Questions, q.Name)
+		}
+		for _, x := range c.Conditions {
+			i.Conditions = append(i.Conditions, x.Name)
 		}
 		all = append(all, i)
 	}

@@ -52,11 +52,35 @@ func printSummary(e *env, path string, c *config.Config) {
 	fmt.Fprintf(out, "device   %s\n", c.Device)
 	fmt.Fprintf(out, "model    %s\n", modelText(c.Model))
 	for _, cam := range c.Cameras {
-		fmt.Fprintf(out, "camera   %s: %s, %v fps, %d frames a description, one every %v at most\n",
-			cam.Name, config.Redact(cam.Source), cam.FPS, cam.Frames(), cam.Publish.Every)
+		fmt.Fprintf(out, "camera   %s: %s, %v fps, %d frames a description, one every %v at most%s\n",
+			cam.Name, config.Redact(cam.Source), cam.FPS, cam.Frames(), cam.Publish.Every, streamText(cam))
+		for _, w := range cam.Conditions.Watch() {
+			fmt.Fprintf(out, "         %s: %s\n", w.Name, w)
+		}
 	}
 	fmt.Fprintf(out, "broker   %s\n", config.Redact(c.MQTT.URL))
 	fmt.Fprintf(out, "spool    %v in %s\n", c.Spool.MaxBytes, cmp.Or(spoolDir(c.Spool), "memory"))
+}
+
+// streamText says for people what is kept of a camera's window, and what is said of it.
+func streamText(c config.Camera) string {
+	s := "; every window runs anew"
+	if p := c.Stream.Pipeline(); p != nil {
+		s = "; " + p.Mode.String() + " window"
+		if p.Savings.Any() {
+			s += ", what did not change is left out"
+		}
+		if p.Latency > 0 {
+			s += fmt.Sprintf(", answers within %v", p.Latency)
+		}
+	}
+	if c.Publish.Changes {
+		s += ", only news are published"
+	}
+	if c.Schema.Given() {
+		s += ", as JSON by a schema"
+	}
+	return s
 }
 
 // modelText is a model for people. One that isn't here yet is no error of the

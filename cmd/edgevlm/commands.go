@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -81,22 +82,29 @@ func (d *daemon) Describe(ctx context.Context, r commands.Request) (any, error) 
 	}
 	var x pipeline.Description
 	var err error
-	if r.Prompt == "" && r.MaxTokens == 0 {
+	document := len(r.Schema) > 0
+	prompt, most := d.prompt(r.Camera)
+	switch {
+	case document:
+		s, perr := schema.Parse(r.Schema)
+		if perr != nil {
+			return nil, perr
+		}
+		x, err = p.Document(ctx, r.Camera, cmp.Or(r.Prompt, prompt, config.DefaultCamera().Prompt), cmp.Or(r.MaxTokens, config.DocumentTokens), s)
+	case r.Prompt == "" && r.MaxTokens == 0:
 		x, err = p.Describe(ctx, r.Camera)
-	} else {
-		prompt, most := d.prompt(r.Camera)
-		if r.Prompt != "" {
-			prompt = r.Prompt
-		}
-		if r.MaxTokens != 0 {
-			most = r.MaxTokens
-		}
-		x, err = p.Ask(ctx, r.Camera, prompt, most, nil)
+		document = d.schemas[r.Camera] != nil && x.Result.Text != ""
+	default:
+		x, err = p.Ask(ctx, r.Camera, cmp.Or(r.Prompt, prompt), cmp.Or(r.MaxTokens, most), nil)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return newAnswered(newEvent(x, d.info)), nil
+	data := newAnswered(newEvent(x, d.info))
+	if document {
+		data.Text, data.JSON = "", json.RawMessage(data.Text)
+	}
+	return data, nil
 }
 
 func (d *daemon) prompt(camera string) (prompt string, maxTokens int) {
@@ -149,10 +157,6 @@ func (d *daemon) Ask(ctx context.Context, r commands.Request) (any, error) {
 	return data, nil
 }
 
-// schemaTokens is how long a document by a schema may be where the request does
-// not say.
-const schemaTokens = 256
-
 // freeQuestion is the model's form of an ask request.
 func freeQuestion(r commands.Request) (vlm.Question, error) {
 	q := vlm.Question{Name: "answer", Text: r.Question, Kind: vlm.Kind(r.Kind), Choices: r.Choices, MaxTokens: r.MaxTokens}
@@ -163,7 +167,7 @@ func freeQuestion(r commands.Request) (vlm.Question, error) {
 		}
 		q.Kind = vlm.KindText
 		if q.MaxTokens == 0 {
-			q.MaxTokens = schemaTokens
+			q.MaxTokens = config.DocumentTokens
 		}
 	}
 	return q, vlm.CheckQuestions([]vlm.Question{q})

@@ -20,6 +20,7 @@ import (
 	"github.com/edgevlm/edgevlm/mqtt"
 	"github.com/edgevlm/edgevlm/mqtt/commands"
 	"github.com/edgevlm/edgevlm/runtime/pipeline"
+	"github.com/edgevlm/edgevlm/runtime/schema"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
 	"github.com/edgevlm/edgevlm/systemd"
 )
@@ -54,6 +55,7 @@ type daemon struct {
 	cams    map[string]*cameraState // the map itself never changes
 	missing map[string]error        // cameras without a device, until one has delivered
 	anyUp   bool
+	schemas map[string]*schema.Schema // of cameras that have one; never changes
 	latency map[string]time.Duration
 }
 
@@ -79,10 +81,16 @@ func newDaemon(cfg *config.Config, log *slog.Logger) (*daemon, error) {
 		waits: os.Getenv("NOTIFY_SOCKET") != "", missing: map[string]error{}, latency: map[string]time.Duration{},
 	}
 	d.metrics = metrics.New(d.snapshot)
+	if d.schemas, err = schemas(cfg); err != nil {
+		return nil, errors.Join(err, spool.Close())
+	}
 	for name, c := range d.cams {
-		if c.source, err = d.newSource(c.Camera); err != nil {
+		source, err := d.newSource(c.Camera)
+		if err != nil {
 			return nil, errors.Join(err, spool.Close())
 		}
+		c.source = eye{source, func() { d.wake(name) }}
+		d.sayConditions(c)
 		if cfg.GPIO.Privacy.Pin != "" { // until the switch has been read
 			d.cams[name].private = true
 			c.source.Shut("privacy", true)
@@ -208,7 +216,9 @@ func (d *daemon) cameras() []pipeline.Camera {
 			},
 			Ends: strings.HasPrefix(c.Source, "files:") && !c.Loop,
 			FPS:  set.FPS, Frames: set.Frames, Every: c.Publish.Every.Std(), Disabled: set.Disabled,
-			System: c.System, Prompt: set.Prompt, MaxTokens: c.MaxTokens, Questions: questions(c),
+			System: c.System, Prompt: set.Prompt, MaxTokens: c.MaxTokens, Schema: d.schemas[c.Name],
+			Questions: questions(c), Conditions: c.Conditions.Watch(),
+			Changes: c.Publish.Changes, Heartbeat: c.Stream.Beat(), Stream: c.Stream.Pipeline(),
 		})
 	}
 	return all
@@ -220,13 +230,17 @@ func (d *daemon) Description(x pipeline.Description) error {
 	if err != nil {
 		return err
 	}
-	d.observe(x)
 	d.offerSnapshot(x.Camera, x.Newest)
+	if x.Condition != nil {
+		d.condition(x, e)
+		return nil
+	}
+	d.observe(x)
 	latency := max(0, x.Ready.Sub(x.Last()))
 	d.mu.Lock()
 	d.latency[x.Camera] = latency
 	d.mu.Unlock()
-	d.log.Info("description", "camera", x.Camera, "seq", e.Seq, "text", e.Text, "latency", latency.Round(time.Millisecond), "dropped", e.Dropped)
+	d.log.Info("description", "camera", x.Camera, "seq", e.Seq, "text", e.Text, "latency", latency.Round(time.Millisecond), "dropped", e.Dropped, "why", string(x.Why))
 	return nil
 }
 
@@ -248,6 +262,13 @@ func newEvent(x pipeline.Description, info vlm.Info) mqtt.Event {
 	}
 	for _, a := range x.Answers {
 		e.Answers = append(e.Answers, mqtt.Answer{Name: a.Name, Kind: string(a.Kind), Value: a.Value, Probability: a.Probability})
+	}
+	if c := x.Condition; c != nil {
+		e.Condition = &mqtt.Condition{Name: c.Condition, Message: c.Message, State: mqtt.ConditionEnd, HeldS: c.Held.Seconds()}
+		if c.Start {
+			e.Condition.State = mqtt.ConditionStart
+		}
+		e.Backend = info.Backend
 	}
 	for _, b := range x.Result.Boxes {
 		e.Boxes = append(e.Boxes, mqtt.Box(b))

@@ -343,7 +343,9 @@ func TestReadmeTopicsAreWhatTheDaemonPublishes(t *testing.T) {
 	rows := topicRows(t)
 	b := startTestBroker(t)
 	live := mqtttest.Collect(t, b.URL(), "edgevlm/gate/#")
-	startDaemon(t, askConfig(t, b.URL()), &askModel{})
+	cfg := askConfig(t, b.URL())
+	cfg.Cameras[0].Conditions = config.Conditions{{Name: "visitor", Line: "notify when person"}}
+	startDaemon(t, cfg, &askModel{})
 	send := sender(t, b.URL())
 	mqtttest.Eventually(t, "events, stats and pictures arrive", func() bool {
 		return live.Last("edgevlm/gate/yard/event") != "" && live.Last("edgevlm/gate/stats") != "" && live.Last("edgevlm/gate/yard/snapshot") != ""

@@ -47,7 +47,7 @@ func clipConfig(t *testing.T, url string, n int) *config.Config {
 	cfg, err := config.Parse("test", fmt.Appendf(nil, `
 device: gate
 cameras:
-  - { name: yard, source: "files:%s", fps: 20, window: 200ms, publish: { every: 0s } }
+  - { name: yard, source: "files:%s", fps: 20, window: 200ms, publish: { every: 0s, changes: false } }
 mqtt: { url: "%s" }
 http: { listen: "" }
 `, dir, url))

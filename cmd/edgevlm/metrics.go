@@ -35,6 +35,9 @@ func (d *daemon) snapshot() metrics.Snapshot {
 			s.Cameras = append(s.Cameras, metrics.Camera{
 				Name: c.Camera, Up: c.Up, Frames: c.Frames, Dropped: c.Dropped, Broken: c.Broken,
 				Descriptions: c.Descriptions, Failed: c.Failed, Opens: c.Opens,
+				Suppressed: c.Stream.Suppressed, Conditions: c.Conditions,
+				Pairs: c.Stream.Pairs, Missed: c.Stream.Missed, Late: c.Stream.Late, TowerSkips: c.Stream.Skipped,
+				TokensKept: c.Stream.Tokens, TokensDropped: c.Stream.Dropped, AnswersReused: c.Stream.Reused,
 			})
 		}
 	} else {
@@ -58,7 +61,7 @@ func (d *daemon) observe(x pipeline.Description) {
 			metrics.Preprocess: t.Preprocess, metrics.Vision: t.Vision, metrics.Prefill: t.Prefill, metrics.Decode: t.Decode,
 			metrics.Total: max(0, x.Ready.Sub(x.Last())),
 		},
-		PromptTokens: len(x.Result.PromptTokens), AnsweredTokens: len(x.Result.Tokens),
+		PromptTokens: x.Prefilled, AnsweredTokens: len(x.Result.Tokens),
 	})
 }
 

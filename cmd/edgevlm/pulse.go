@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/edgevlm/edgevlm/runtime/pipeline"
+	"github.com/edgevlm/edgevlm/runtime/stream"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
 	"github.com/edgevlm/edgevlm/systemd"
 )
@@ -51,9 +52,14 @@ func (m *modelPulse) progress(stage string, done, total int64) {
 	}
 }
 
-// watch makes a model whose work shows in a pulse, and that answers questions if
-// m does.
+// watch makes a model whose work shows in a pulse, and that answers questions and
+// keeps windows if m does.
 func watch(m pipeline.Describer, pulse *modelPulse) pipeline.Describer {
+	if s, ok := m.(pipeline.Streamer); ok {
+		if l, ok := m.(pipeline.Looker); ok {
+			return watchedStreamer{watchedLooker{watched{m, pulse}, l}, s}
+		}
+	}
 	if l, ok := m.(pipeline.Looker); ok {
 		return watchedLooker{watched{m, pulse}, l}
 	}
@@ -94,4 +100,40 @@ type watchedScene struct {
 func (w watchedScene) Ask(ctx context.Context, qs []vlm.Question) ([]vlm.Answer, error) {
 	defer w.pulse.begin()()
 	return w.Scene.Ask(ctx, qs)
+}
+
+type watchedStreamer struct {
+	watchedLooker
+	streamer pipeline.Streamer
+}
+
+func (w watchedStreamer) Sizes() (least, most, unit int) { return w.streamer.Sizes() }
+
+func (w watchedStreamer) Stream(ctx context.Context, c stream.Config) (pipeline.Window, error) {
+	defer w.pulse.begin()()
+	win, err := w.streamer.Stream(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return watchedWindow{win, w.pulse}, nil
+}
+
+type watchedWindow struct {
+	pipeline.Window
+	pulse *modelPulse
+}
+
+func (w watchedWindow) Add(ctx context.Context, p stream.Pair) (stream.Step, error) {
+	defer w.pulse.begin()()
+	return w.Window.Add(ctx, p)
+}
+
+func (w watchedWindow) Ask(ctx context.Context, qs []vlm.Question) ([]vlm.Answer, error) {
+	defer w.pulse.begin()()
+	return w.Window.Ask(ctx, qs)
+}
+
+func (w watchedWindow) Describe(ctx context.Context, prompt string, maxTokens int, how vlm.Sampling, emit func(string)) (vlm.Result, error) {
+	defer w.pulse.begin()()
+	return w.Window.Describe(ctx, prompt, maxTokens, how, emit)
 }

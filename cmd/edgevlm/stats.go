@@ -53,10 +53,22 @@ func (d *daemon) stats(before, now []pipeline.Stats, passed time.Duration) mqtt.
 		s.Cameras[c.Camera] = mqtt.CameraStats{
 			FPS:    float64(c.Frames-before[i].Frames) / max(passed.Seconds(), 1e-3),
 			Frames: c.Frames, Dropped: c.Dropped, Broken: c.Broken, Descriptions: c.Descriptions, Failed: c.Failed,
-			LatencyMS: mqtt.MS(d.latency[c.Camera]),
+			LatencyMS:  mqtt.MS(d.latency[c.Camera]),
+			Suppressed: c.Stream.Suppressed, Conditions: c.Conditions, Stream: streamStats(c.Stream),
 		}
 	}
 	return s
+}
+
+// streamStats are nil for a camera whose window isn't kept in the model.
+func streamStats(s pipeline.StreamStats) *mqtt.Stream {
+	if s.Pairs == 0 && s.Missed == 0 {
+		return nil
+	}
+	return &mqtt.Stream{
+		Pairs: s.Pairs, Tokens: s.Tokens, DroppedTokens: s.Dropped, TowerSkips: s.Skipped, MissedPairs: s.Missed, LatePairs: s.Late,
+		ReusedAnswers: s.Reused, Pixels: s.Pixels,
+	}
 }
 
 // thermalDir is where Linux shows its thermal zones.

@@ -324,7 +324,7 @@ func (p *Pipeline) speak(ctx context.Context, l *live) error {
 
 // publish hands a description to the sink.
 func (p *Pipeline) publish(c *camera, l *live, d Description) error {
-	d.Dropped, d.Prefilled = c.takeDropped(), l.tokens
+	d.Dropped, d.Prefilled = c.takeDropped(), l.tokens+len(d.Result.PromptTokens)
 	l.tokens = 0
 	if err := p.sink.Description(d); err != nil {
 		return err

@@ -168,7 +168,7 @@ func TestEveryPairGoesIntoOneWindow(t *testing.T) {
 			t.Errorf("windows %+v", m.configs)
 		}
 		d := s.got[1]
-		if d.Result.Text != "What?" || len(d.Answers) != 1 || d.Answers[0].Value != "yes" || d.Prefilled != 4 || s.got[0].Prefilled != 8 || d.Newest.Seq != 5 || d.Result.Backend != "fake" {
+		if d.Result.Text != "What?" || len(d.Answers) != 1 || d.Answers[0].Value != "yes" || d.Prefilled != 4+5 || s.got[0].Prefilled != 8+5 || d.Newest.Seq != 5 || d.Result.Backend != "fake" {
 			t.Errorf("description %+v", d)
 		}
 		st := p.Stats()[0]
