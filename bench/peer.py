@@ -30,7 +30,7 @@ class Peer:
         if not self.model:
             sys.exit(f"llama.cpp could not load {a.model}")
         cp = lc.llama_context_default_params()
-        cp.n_ctx = 2048
+        cp.n_ctx = max(2048, a.prefill + a.decode + 64)
         cp.n_batch = 2048
         cp.n_ubatch = 512
         cp.n_threads = cp.n_threads_batch = a.threads
@@ -52,6 +52,9 @@ class Peer:
         lc.llama_memory_clear(lc.llama_get_memory(self.ctx), True)
 
     def run(self, n):
+        while n > 2048:  # n_batch
+            self.run(2048)
+            n -= 2048
         tokens = [int(x) for x in self.rng.integers(1000, self.vocab - 1000, n)]
         array = (lc.llama_token * n)(*tokens)  # a name of its own: the batch only points to it
         if lc.llama_decode(self.ctx, lc.llama_batch_get_one(array, n)):
