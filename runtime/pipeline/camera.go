@@ -34,6 +34,7 @@ type camera struct {
 	gen       int            // counts the changes of set that begin a new window
 	intake    *stream.Intake // nil: frames go to window and half instead
 	took      intakeCounts   // of intake, as far as they are counted
+	room      chan struct{}  // holds one token when intake may have room
 	latest    capture.Frame  // with an intake: the newest of all
 	changed   chan struct{}  // closed when set has changed in a way that the source must hear of
 	window    []*slot        // whole pairs, the newest Frames frames; once ended, possibly a lone one at the end
@@ -55,7 +56,7 @@ type slot struct {
 
 func newCamera(c Camera, p *Pipeline) *camera {
 	set := Settings{Disabled: c.Disabled, FPS: c.FPS, Frames: c.Frames, Prompt: c.Prompt}
-	cam := &camera{Camera: c, p: p, set: set.even(), changed: make(chan struct{}), stats: Stats{Camera: c.Name}}
+	cam := &camera{Camera: c, p: p, set: set.even(), changed: make(chan struct{}), room: make(chan struct{}, 1), stats: Stats{Camera: c.Name}}
 	if c.Stream != nil && p.streamer != nil {
 		cam.mode = c.Stream.Mode
 		cam.refill()
@@ -147,6 +148,11 @@ func (c *camera) play(ctx context.Context, fps float64) (frames int, err error) 
 	}()
 	var dropped uint64
 	for {
+		if c.Patient {
+			if err := c.waitRoom(ctx); err != nil {
+				return frames, err
+			}
+		}
 		f, err := s.Next(ctx)
 		switch {
 		case errors.Is(err, capture.ErrBadFrame):

@@ -23,8 +23,8 @@ import (
 	"github.com/edgevlm/edgevlm/runtime/vlm"
 )
 
-// These tests run the embedded model. They have a real clock, so that a source waits until the model has taken a pair: nothing
-// is skipped however slow the machine is.
+// These tests run the embedded model. They have a real clock, so that their source is one that waits: nothing is skipped however
+// slow the machine is.
 
 // film is n frames of the demo's world, clip after clip.
 type film struct {
@@ -46,14 +46,7 @@ func (f *film) at(i int) time.Time {
 	return time.Date(2026, 5, 1, 12, 0, 0, 0, time.UTC).Add(time.Duration(i) * 500 * time.Millisecond)
 }
 
-func (f *film) Next(ctx context.Context) (capture.Frame, error) {
-	if f.i%2 == 0 {
-		select {
-		case <-f.taken:
-		case <-ctx.Done():
-			return capture.Frame{}, ctx.Err()
-		}
-	}
+func (f *film) Next(context.Context) (capture.Frame, error) {
 	if f.i == f.n {
 		return capture.Frame{}, io.EOF
 	}
@@ -67,31 +60,6 @@ func (f *film) Next(ctx context.Context) (capture.Frame, error) {
 		Data: f.pix[o : o+world.FrameBytes : o+world.FrameBytes]}
 	f.i++
 	return fr, nil
-}
-
-// released is an Engine that lets the next pair come when it has taken one. The source may be waiting for another one than the
-// newest: a pair more does no harm.
-type released struct {
-	pipeline.Engine
-	films []*film
-}
-
-func (r released) Stream(ctx context.Context, c stream.Config) (pipeline.Window, error) {
-	w, err := r.Engine.Stream(ctx, c)
-	return releasing{w, r.films}, err
-}
-
-type releasing struct {
-	pipeline.Window
-	films []*film
-}
-
-func (r releasing) Add(ctx context.Context, p stream.Pair) (stream.Step, error) {
-	st, err := r.Window.Add(ctx, p)
-	for _, f := range r.films {
-		f.taken <- struct{}{}
-	}
-	return st, err
 }
 
 // fresh is what the model says of a description's frames in a run that knows nothing of windows.
@@ -112,9 +80,9 @@ func fresh(t *testing.T, e *vlm.Engine, frames []capture.Frame, d pipeline.Descr
 // played is what the pipeline says of a film of n frames.
 func played(t *testing.T, e *vlm.Engine, n int, s *pipeline.Stream) ([]pipeline.Description, pipeline.Stats) {
 	t.Helper()
-	out, f := &sink{}, newFilm(n)
-	p := mustNew(t, released{pipeline.Engine{Engine: e}, []*film{f}}, out, pipeline.Options{}, pipeline.Camera{
-		Name: "yard", Ends: true, FPS: 2, Frames: 8, Prompt: world.Prompts()[0], MaxTokens: 40, Stream: s, Open: opener(f),
+	out, f := &sink{}, &film{n: n}
+	p := mustNew(t, pipeline.Engine{Engine: e}, out, pipeline.Options{}, pipeline.Camera{
+		Name: "yard", Ends: true, Patient: true, FPS: 2, Frames: 8, Prompt: world.Prompts()[0], MaxTokens: 40, Stream: s, Open: opener(f),
 		Questions: []vlm.Question{{Name: "a", Text: "Is there a parcel?", Kind: vlm.KindYesNo}, {Name: "b", Text: "Is there a dog?", Kind: vlm.KindYesNo}},
 	})
 	if err := p.Run(t.Context()); err != nil {
@@ -137,14 +105,12 @@ func TestTheModelSaysOfItsWindowWhatAFreshRunSays(t *testing.T) {
 	const n = 40
 	e := openDemo(t, vlm.Options{})
 	var frames []capture.Frame
-	for f := newFilm(n); len(frames) < n; f.taken <- struct{}{} {
-		for range 2 {
-			fr, err := f.Next(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
-			frames = append(frames, fr)
+	for f := (&film{n: n}); len(frames) < n; {
+		fr, err := f.Next(t.Context())
+		if err != nil {
+			t.Fatal(err)
 		}
+		frames = append(frames, fr)
 	}
 	got, st := played(t, e, n, &pipeline.Stream{})
 	if len(got) != n/2-1 || st.Stream.Missed != 0 || st.Dropped != 0 {

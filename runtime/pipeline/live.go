@@ -52,6 +52,23 @@ func (c *camera) push(f capture.Frame, dropped uint64) {
 	c.p.poke()
 }
 
+// waitRoom waits until the model has taken what waits, for a camera that is Patient.
+func (c *camera) waitRoom(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		full := c.intake != nil && c.intake.Waiting() > 0
+		c.mu.Unlock()
+		if !full {
+			return nil
+		}
+		select {
+		case <-c.room:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
 // fetch takes the pair that the model gets next. What the model had no time for is counted.
 func (c *camera) fetch() (stream.Pair, bool) {
 	c.mu.Lock()
@@ -60,6 +77,10 @@ func (c *camera) fetch() (stream.Pair, bool) {
 		return stream.Pair{}, false
 	}
 	p, ok := c.intake.Poll()
+	select {
+	case c.room <- struct{}{}:
+	default:
+	}
 	if c.intake.Waiting() == 0 { // else a trigger may still bring back what was skipped
 		c.settle(0)
 	}
@@ -98,6 +119,10 @@ func (c *camera) refill() {
 		return
 	}
 	c.intake, c.took = stream.NewIntake(pairs, c.Stream.before()), intakeCounts{}
+	select {
+	case c.room <- struct{}{}:
+	default:
+	}
 }
 
 // Trigger says that something happens in front of a camera just now: the newest pairs that the model had no time for come
@@ -126,7 +151,8 @@ func (p *Pipeline) window(ctx context.Context, c *camera) (*live, error) {
 	}
 	c.shut()
 	length := time.Duration(set.Frames) * set.period()
-	cfg := stream.Config{Mode: c.mode, Length: length, FPS: set.FPS, System: c.System, Savings: c.Stream.Savings, Log: p.o.Log.With("camera", c.Name)}
+	cfg := stream.Config{Mode: c.mode, Length: length, FPS: set.FPS, System: c.System, Savings: c.Stream.Savings,
+		Reserve: max(512, c.MaxTokens+256), Log: p.o.Log.With("camera", c.Name)}
 	if c.Stream.Latency > 0 {
 		if c.tuner == nil || c.tuned != gen {
 			c.tuner, c.tuned = p.newTuner(c, set, length), gen
@@ -201,7 +227,7 @@ func (p *Pipeline) frames(ctx context.Context, c *camera) {
 		p.trouble(c, err)
 		return
 	}
-	if l.spoken || l.stale() || len(l.w.Frames()) == 0 || !c.enough(l.step.Pairs) {
+	if l.spoken || l.stale() || len(l.w.Frames()) == 0 || !c.enough(l.step) {
 		return
 	}
 	l.spoken = true
@@ -213,11 +239,11 @@ func (p *Pipeline) frames(ctx context.Context, c *camera) {
 
 var errStale = errors.New("the camera was disabled or set anew meanwhile")
 
-// enough says that a window of that many pairs may be described.
-func (c *camera) enough(pairs int) bool {
+// enough says that the window has as many pairs as it takes to describe it.
+func (c *camera) enough(st stream.Step) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return pairs >= c.Stream.least(c.set.Frames/2) || c.ended && c.intake != nil && c.intake.Waiting() == 0
+	return st.Pairs >= c.Stream.least(st.Most) || c.ended && c.intake != nil && c.intake.Waiting() == 0
 }
 
 // trouble says what went wrong with a pair. Where the accelerator can't do what the mode needs, a simpler one takes its place.

@@ -47,6 +47,9 @@ type Camera struct {
 	// Ends says that the source has an end after which the camera is done, as
 	// a clip has; otherwise a source that ends is opened again.
 	Ends bool
+	// Patient says that with a Stream the source is to wait until the model has taken what it gave, so that nothing is skipped: for
+	// recordings that are Unpaced, never for a camera.
+	Patient bool
 	// FPS is how many frames a second enter the window.
 	FPS float64
 	// Frames is the window's length; rounded up to an even number, at least 2.

@@ -83,7 +83,7 @@ func (w *window) Add(ctx context.Context, p stream.Pair) (stream.Step, error) {
 	if w.frames = append(w.frames, stream.FrameRef{Seq: p.Frames[0].Seq, At: p.Frames[0].At}, stream.FrameRef{Seq: p.Frames[1].Seq, At: p.Frames[1].At}); len(w.frames) > 2*w.most() {
 		w.frames = w.frames[2:]
 	}
-	st.Pairs = len(w.frames) / 2
+	st.Pairs, st.Most = len(w.frames)/2, w.most()
 	w.total.Pairs++
 	w.total.Tokens += uint64(st.Tokens)
 	w.total.Dropped += uint64(st.Dropped)
@@ -317,6 +317,41 @@ func TestASlowModelWithAWindowStaysAtTheNewestMoment(t *testing.T) {
 		}
 		if m.open != 0 {
 			t.Errorf("%d windows open", m.open)
+		}
+	})
+}
+
+// patient is a source that waits for whoever reads it.
+type patient struct{ *feed }
+
+func (patient) Unpaced() bool { return true }
+
+func TestOfASourceThatCanWaitNothingIsSkipped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, s := &streamer{adds: 20 * time.Second}, &sink{}
+		p := mustNew(t, m, s, pipeline.Options{}, pipeline.Camera{
+			Name: "yard", Ends: true, Patient: true, FPS: 2, Frames: 8, Prompt: "?", Open: opener(patient{newFeed(500*time.Millisecond, 41)}), Stream: &pipeline.Stream{},
+		})
+		if err := p.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if st := p.Stats()[0]; m.pairs != 21 || len(s.got) != 20 || st.Dropped != 0 || st.Stream.Missed != 0 {
+			t.Errorf("%d pairs, %d descriptions, %+v", m.pairs, len(s.got), st)
+		}
+	})
+}
+
+func TestAWindowOfOnePairIsDescribedToo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, s := &streamer{}, &sink{}
+		p := mustNew(t, m, s, pipeline.Options{}, pipeline.Camera{
+			Name: "yard", Ends: true, FPS: 1, Frames: 2, Prompt: "?", Open: opener(newFeed(time.Second, 8)), Stream: &pipeline.Stream{},
+		})
+		if err := p.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(s.got) != 4 {
+			t.Errorf("%d descriptions", len(s.got))
 		}
 	})
 }
