@@ -15,6 +15,8 @@ var (
 	ChooseFormat      = chooseFormat
 	FormatLines       = formatLines
 	NewFourCC         = newFourCC
+	Shrink            = shrink
+	Median            = median
 	ParseChallenges   = parseChallenges
 )
 

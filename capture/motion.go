@@ -135,8 +135,7 @@ func (g *MotionGate) compare(at time.Time) float64 {
 	for i, c := range g.cells {
 		g.scratch[i] = c - g.back[i]
 	}
-	slices.Sort(g.scratch)
-	light := g.scratch[len(g.scratch)/2]
+	light := median(g.scratch)
 
 	dt := max(at.Sub(g.last), 0)
 	g.last = at
@@ -158,6 +157,37 @@ func (g *MotionGate) compare(at time.Time) float64 {
 		copy(g.back, g.cells)
 	}
 	return share
+}
+
+// median is the value in the middle, by Hoare's selection: v is put into another order.
+func median(v []float32) float32 {
+	mid := len(v) / 2
+	for lo, hi := 0, len(v)-1; lo < hi; {
+		pivot := v[(lo+hi)/2]
+		i, j := lo, hi
+		for i <= j {
+			for v[i] < pivot {
+				i++
+			}
+			for v[j] > pivot {
+				j--
+			}
+			if i <= j {
+				v[i], v[j] = v[j], v[i]
+				i++
+				j--
+			}
+		}
+		switch {
+		case mid <= j:
+			hi = j
+		case mid >= i:
+			lo = i
+		default:
+			return v[mid]
+		}
+	}
+	return v[mid]
 }
 
 // follow is the share of a difference that goes away in dt.

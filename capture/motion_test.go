@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -184,5 +185,19 @@ func BenchmarkMotionGate(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+func TestTheMedianIsTheValueInTheMiddle(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		v := make([]float32, 1+r.IntN(50))
+		for i := range v {
+			v[i] = float32(r.IntN(1 + r.IntN(20)))
+		}
+		sorted := slices.Sorted(slices.Values(v))
+		if got := capture.Median(v); got != sorted[len(v)/2] {
+			t.Fatalf("%v of %v", got, sorted)
+		}
 	}
 }

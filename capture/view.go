@@ -27,8 +27,9 @@ type View struct {
 	Crop   Rect
 	Rotate int // degrees clockwise: 0, 90, 180 or 270
 
-	cover     []bool // masked pixels, [h][w]
-	coverSize [4]int // w, h and block size that cover is for
+	cover     []bool   // masked pixels, [h][w]
+	spans     [][2]int // where they begin and end, counted row by row
+	coverSize [4]int   // w, h and block size that cover is for
 }
 
 // Check says what is wrong with a view, in one line.
@@ -109,19 +110,29 @@ func (v *View) hideBlocks(l *mjpeg.Luma, head mjpeg.Header) {
 	}
 }
 
-// coverFor works cover out for a size of picture and of blocks, if it is not.
+// coverFor works cover and spans out for a size of picture and of blocks, if they are not.
 func (v *View) coverFor(w, h, bw, bh int) {
-	if size := [4]int{w, h, bw, bh}; v.cover == nil || v.coverSize != size {
-		v.cover, v.coverSize = coverOf(v.Masks, w, h, bw, bh), size
+	size := [4]int{w, h, bw, bh}
+	if v.cover != nil && v.coverSize == size {
+		return
+	}
+	v.cover, v.coverSize, v.spans = coverOf(v.Masks, w, h, bw, bh), size, nil
+	for i := 0; i < len(v.cover); i++ {
+		if !v.cover[i] {
+			continue
+		}
+		from := i
+		for i < len(v.cover) && v.cover[i] {
+			i++
+		}
+		v.spans = append(v.spans, [2]int{from, i})
 	}
 }
 
 func (v *View) blackOut(pix []byte, w, h, bw, bh int) {
 	v.coverFor(w, h, bw, bh)
-	for i, masked := range v.cover {
-		if masked {
-			pix[3*i], pix[3*i+1], pix[3*i+2] = 0, 0, 0
-		}
+	for _, s := range v.spans {
+		clear(pix[3*s[0] : 3*s[1]])
 	}
 }
 
@@ -228,24 +239,28 @@ func crop(pix []byte, w, h int, r Rect) ([]byte, int, int, error) {
 
 // rotate turns the picture clockwise.
 func rotate(pix []byte, w, h, degrees int) ([]byte, int, int) {
-	if degrees == 0 {
+	// A row of the result begins at from[0] + row*from[1] in pix, and its next pixel is from[2] further.
+	ow, oh := h, w
+	var from [3]int
+	switch degrees {
+	case 90:
+		from = [3]int{(h - 1) * w, 1, -w}
+	case 180:
+		ow, oh = w, h
+		from = [3]int{w*h - 1, -w, -1}
+	case 270:
+		from = [3]int{w - 1, -1, w}
+	default:
 		return pix, w, h
 	}
-	ow, oh := w, h
-	if degrees != 180 {
-		ow, oh = h, w
-	}
 	out := make([]byte, len(pix))
-	for y := range h {
-		for x := range w {
-			ox, oy := w-1-x, h-1-y // 180
-			switch degrees {
-			case 90:
-				ox, oy = h-1-y, x
-			case 270:
-				ox, oy = y, w-1-x
-			}
-			copy(out[3*(oy*ow+ox):3*(oy*ow+ox)+3], pix[3*(y*w+x):])
+	for y := range oh {
+		p := 3 * (from[0] + y*from[1])
+		row := out[3*ow*y:][:3*ow]
+		for x := 0; x < len(row); x += 3 {
+			in, o := pix[p:][:3:3], row[x:][:3:3]
+			o[0], o[1], o[2] = in[0], in[1], in[2]
+			p += 3 * from[2]
 		}
 	}
 	return out, ow, oh

@@ -5,6 +5,7 @@ import (
 	"image"
 	"image/color"
 	"image/jpeg"
+	"math/rand/v2"
 	"time"
 
 	"github.com/edgevlm/edgevlm/capture"
@@ -28,6 +29,26 @@ func Image(w, h, n int) *image.RGBA {
 		}
 	}
 	return m
+}
+
+// Grainy is Image with as much detail everywhere as a camera's picture has, in each the same.
+func Grainy(w, h, n int) *image.RGBA {
+	m := Image(w, h, n)
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := 0; i < len(m.Pix); i += 4 {
+		d := uint8(r.IntN(24))
+		m.Pix[i], m.Pix[i+1], m.Pix[i+2] = m.Pix[i]+d, m.Pix[i+1]+d, m.Pix[i+2]+d
+	}
+	return m
+}
+
+// GrainyJPEG is Grainy as a JPEG file: of 640x480 some 50 KiB.
+func GrainyJPEG(w, h, n int) []byte {
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, Grainy(w, h, n), &jpeg.Options{Quality: 80}); err != nil {
+		panic(err) // only for sizes that no JPEG can have
+	}
+	return b.Bytes()
 }
 
 // JPEG is Image as a JPEG file.

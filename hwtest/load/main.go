@@ -10,13 +10,10 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"flag"
 	"fmt"
-	"image/jpeg"
-	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strings"
@@ -51,29 +48,14 @@ func main() {
 
 // camera serves until its standard input ends.
 func camera(scene string) {
-	pictures := [][]byte{picture(0)}
+	pictures := [][]byte{capturetest.GrainyJPEG(640, 480, 0)}
 	for i := 1; scene == "moving" && i < 60; i++ {
-		pictures = append(pictures, picture(i))
+		pictures = append(pictures, capturetest.GrainyJPEG(640, 480, i))
 	}
 	s := capturetest.NewMJPEGServer(&capturetest.MJPEG{Pictures: pictures, Period: time.Second / 15})
 	defer s.Close()
 	fmt.Println(s.URL)
 	_, _ = os.Stdin.Read(make([]byte, 1))
-}
-
-// picture is a square on a ground with as much detail as a camera's picture has: some 50 KiB of JPEG.
-func picture(n int) []byte {
-	m := capturetest.Image(640, 480, n)
-	r := rand.New(rand.NewPCG(1, 2)) // the same ground each time
-	for i := 0; i < len(m.Pix); i += 4 {
-		d := uint8(r.IntN(24))
-		m.Pix[i], m.Pix[i+1], m.Pix[i+2] = m.Pix[i]+d, m.Pix[i+1]+d, m.Pix[i+2]+d
-	}
-	var b bytes.Buffer
-	if err := jpeg.Encode(&b, m, &jpeg.Options{Quality: 80}); err != nil {
-		panic(err) // only for sizes that no JPEG can have
-	}
-	return b.Bytes()
 }
 
 func measure(scene string, mask bool, d time.Duration) error {
