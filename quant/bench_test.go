@@ -145,23 +145,25 @@ func BenchmarkQuantizeActivations(b *testing.B) {
 // BenchmarkStrip: a strip's kernels on weights and columns that stay in the L1 cache.
 func BenchmarkStrip(b *testing.B) {
 	for _, k := range installed() {
-		kernels := map[string]*stripKernel{"INT8W": &k.int8Wide}
+		kernels := map[string]*stripTiles{"INT8W": &k.int8Wide}
 		for l, t := range map[layout]Type{layoutQ4_0: Q4_0, layoutQ4_1: Q4_1, layoutQ4_K: Q4_K, layoutQ6_K: Q6_K} {
-			kernels[t.String()] = &k.ints[l].strip
+			kernels[t.String()] = &k.ints[l].strip.mul
 		}
 		for _, name := range slices.Sorted(maps.Keys(kernels)) {
-			sk := kernels[name]
-			for i, mul := range sk.mul {
+			for i, mul := range kernels[name] {
 				if mul == nil || k.name == "generic" {
 					continue
 				}
 				cols := stripColumns >> i
 				b.Run(fmt.Sprintf("%s/%s/columns=%d", name, k.name, cols), func(b *testing.B) {
-					w := aligned(len(stripBuffer{}))
-					panel, out := aligned(stripBlocks*stripPanelBytes), make([]float32, 1280*cols)
+					w, blocks := aligned(len(stripBuffer{})), stripBlocks
+					if name == "INT8W" {
+						blocks /= 2
+					}
+					panel, out := aligned(stripBlocks*widePanelBytes), make([]float32, 1280*cols)
 					benchBest(b, 100*stripRows32*stripBlocks*blockLen*cols, func() {
 						for range 100 {
-							mul(w, panel, stripBlocks, out, 1280)
+							mul(w, panel, blocks, out, 1280)
 						}
 					})
 				})

@@ -4,11 +4,12 @@ package quant
 
 func genericKernels() *kernels {
 	return &kernels{
-		name:       "generic",
-		quantize:   quantizeActivations,
-		quantizeU8: quantizeU8,
-		int8:       mulInt8Generic,
-		int8Wide:   int8WideKernel(stripGeneric(8), stripGeneric(4), stripGeneric(2), stripGeneric(1)),
+		name:         "generic",
+		quantize:     quantizeActivations,
+		quantizeU8:   quantizeU8,
+		int8:         mulInt8Generic,
+		int8Wide:     stripTiles{int8WideGeneric(8), int8WideGeneric(4), int8WideGeneric(2), int8WideGeneric(1)},
+		quantizeWide: quantizeWideGeneric,
 		ints: [layouts]intKernel{
 			layoutQ4_0: {gemv: gemvQ4_0Generic},
 			layoutQ4_1: {gemv: gemvQ4_1Generic},

@@ -8,64 +8,154 @@ import (
 )
 
 // Int8Wide is the encoding in which a vision tower's weights multiply fastest where four products of bytes add up in 32 bits
-// (VPDPBUSD): blocks of 32 with a float32 scale and all 255 values on both sides, packed as strips (see strip.go). It is this
-// package's own: no file holds it, NewMatrixAs and Pack make it from other types.
+// (VPDPBUSD): all 255 values on both sides, and since nothing can overflow, blocks of 64, whose products with the scales are half as
+// many as those of 32. It is this package's own: no file holds it, NewMatrixAs and Pack make it from other types.
 const Int8Wide Type = 1<<16 + 1
 
-// int8WideZero is what weights are kept with added.
-const int8WideZero = 128
+// A strip of Int8Wide has for each block of 64 weights 16 chunks of 32 rows x 4 bytes, 128 added, and the rows' scales as float32.
+// A panel of up to 8 columns has for each block 16 x 8 columns x 4 signed bytes, the columns' scales, and where their sums start:
+// -128 times the sum of their bytes.
+const (
+	wideLen        = 64
+	wideZero       = 128
+	wideBytes      = stripRows32*wideLen + 4*stripRows32
+	wideScales     = stripColumns * wideLen // in a panel
+	wideStarts     = wideScales + 4*stripColumns
+	widePanelBytes = wideStarts + 4*stripColumns
+	wideBlocks     = 10 // a kernel call: its weights stay in the L1 cache
+)
 
-// int8WideKernel has kernels of 8, 4, 2 and 1 columns.
-func int8WideKernel(mul ...stripFunc) stripKernel {
-	return stripKernel{zero: int8WideZero, mul: [4]stripFunc(mul)}
-}
-
-// stripGeneric is the portable kernel of that many columns.
-func stripGeneric(cols int) stripFunc {
+// int8WideGeneric is the portable kernel of that many columns.
+func int8WideGeneric(cols int) stripFunc {
+	four := binary.LittleEndian.Uint32
 	return func(w, panel []byte, nb int, out []float32, ldo int) {
-		for ; nb > 0; nb, w, panel = nb-1, w[stripBytes:], panel[min(len(panel), stripPanelBytes):] {
-			four := func(at int) uint32 { return binary.LittleEndian.Uint32(panel[at:]) }
+		for ; nb > 0; nb, w, panel = nb-1, w[wideBytes:], panel[min(len(panel), widePanelBytes):] {
 			for c := range cols {
-				d := math.Float32frombits(four(256 + 4*c))
+				d := math.Float32frombits(four(panel[wideScales+4*c:]))
 				for r := range stripRows32 {
-					s := int32(four(320 + 4*c))
-					for k := range blockLen / 4 {
+					s := int32(four(panel[wideStarts+4*c:]))
+					for k := range wideLen / 4 {
 						q := w[4*(k*stripRows32+r):][:4]
-						for i, a := 0, four(4*(k*stripColumns+c)); i < 4; i, a = i+1, a>>8 {
+						for i, a := 0, four(panel[4*(k*stripColumns+c):]); i < 4; i, a = i+1, a>>8 {
 							s += int32(q[i]) * int32(int8(a))
 						}
 					}
 					o := &out[c*ldo+r]
-					*o = fma32(float32(s), math.Float32frombits(binary.LittleEndian.Uint32(w[stripScales+4*r:]))*d, *o)
+					*o = fma32(float32(s), math.Float32frombits(four(w[stripRows32*wideLen+4*r:]))*d, *o)
 				}
 			}
 		}
 	}
 }
 
-// packInt8Wide writes row r of a strip into zeroed memory.
+// quantizeWideGeneric fills nb blocks of a panel from the columns of x, which lie ldx apart. Rounding and what becomes of tiny and
+// of huge values are as in [activation.quantize].
+func quantizeWideGeneric(panel []byte, x []float32, ldx, cols, nb int) {
+	for c := range cols {
+		for b := range nb {
+			p, in := panel[b*widePanelBytes:], x[c*ldx+b*wideLen:][:wideLen]
+			var top uint32
+			for _, v := range in {
+				top = max(top, math.Float32bits(v)&^(1<<31))
+			}
+			amax := math.Float32frombits(top)
+			d, inverse := amax/127, 127/amax
+			none := true
+			switch {
+			case top >= hugeBits:
+				d = math.Float32frombits(0x7fffffff)
+			case amax < tinyActivation:
+				d = 0
+			default:
+				none = false
+			}
+			sum := int32(0)
+			for i, v := range in {
+				q := int32(0)
+				if !none {
+					q = int32(math.Float32bits(float32(v*inverse)+0x1.8p23)) - magic
+				}
+				p[4*(i/4*stripColumns+c)+i%4] = byte(q)
+				sum += q
+			}
+			binary.LittleEndian.PutUint32(p[wideScales+4*c:], math.Float32bits(d))
+			binary.LittleEndian.PutUint32(p[wideStarts+4*c:], uint32(-wideZero*sum))
+		}
+	}
+}
+
+// stripSize is the bytes of a strip.
+func (m *Matrix) stripSize() int { return m.nb * blockLen / wideLen * wideBytes }
+
+// mulInt8Wide is Mul for Int8Wide.
+func (m *Matrix) mulInt8Wide(out, x []float32, n int, r Runner) {
+	k := active()
+	s := scratches.Get().(*scratch)
+	defer scratches.Put(s)
+	nb := m.nb * blockLen / wideLen
+	tiles := (n + stripColumns - 1) / stripColumns
+	panels := grow(&s.panels, tiles*nb*widePanelBytes)
+	run(r, tiles, max(1, 16384/(m.cols*stripColumns)), func(from, to int) {
+		for t := from; t < to; t++ {
+			cols := min(stripColumns, n-t*stripColumns)
+			m.quantizeTile(k, panels[t*nb*widePanelBytes:][:nb*widePanelBytes], x[t*stripColumns*m.cols:], cols)
+		}
+	})
+	run(r, m.strips(), 1, func(strip, _ int) {
+		row := strip * stripRows32
+		live := min(stripRows32, m.rows-row)
+		for c := range n {
+			clear(out[c*m.rows+row:][:live])
+		}
+		w := m.packed[strip*m.stripSize():][:m.stripSize()]
+		for b := 0; b < nb; b += wideBlocks {
+			blocks := min(nb, b+wideBlocks) - b
+			for c := 0; c < n; c += stripColumns {
+				panel := panels[(c/stripColumns*nb+b)*widePanelBytes:]
+				m.addStrip(&k.int8Wide, w[b*wideBytes:], panel, blocks, out[c*m.rows+row:], min(stripColumns, n-c), live)
+			}
+		}
+	})
+	runtime.KeepAlive(m)
+}
+
+// quantizeTile fills the panel of up to 8 columns of x.
+func (m *Matrix) quantizeTile(k *kernels, panel []byte, x []float32, cols int) {
+	whole := m.cols / wideLen
+	if whole > 0 {
+		k.quantizeWide(panel, x, m.cols, cols, whole)
+	}
+	if left := m.cols % wideLen; left > 0 {
+		var pad [stripColumns * wideLen]float32
+		for c := range cols {
+			copy(pad[c*wideLen:], x[c*m.cols+whole*wideLen:][:left])
+		}
+		k.quantizeWide(panel[whole*widePanelBytes:], pad[:], wideLen, cols, 1)
+	}
+}
+
+// packInt8Wide writes row r of a strip.
 func packInt8Wide(strip []byte, r int, row []float32) error {
-	for b := 0; b*blockLen < len(row); b++ {
-		x, g := row[b*blockLen:][:blockLen], strip[b*stripBytes:][:stripBytes]
+	for b := 0; b*wideLen < len(row); b++ {
+		x, g := row[b*wideLen:][:wideLen], strip[b*wideBytes:][:wideBytes]
 		var top float32
 		for i, v := range x {
 			if v-v != 0 {
-				return fmt.Errorf("quant: weight %d is %v, which int8 can't hold", b*blockLen+i, v)
+				return fmt.Errorf("quant: weight %d is %v, which int8 can't hold", b*wideLen+i, v)
 			}
 			top = max(top, float32(math.Abs(float64(v))))
 		}
-		d := top / 127
+		d, inverse := top/127, float32(0)
 		if top < tinyActivation {
 			d = 0
+		} else {
+			inverse = 127 / top
 		}
 		for i, v := range x {
-			q := byte(int8WideZero)
-			if d > 0 {
-				q += byte(int8(math.RoundToEven(float64(v) / float64(d))))
-			}
-			g[4*(i/4*stripRows32+r)+i%4] = q
+			q := int32(math.Float32bits(float32(v*inverse)+0x1.8p23)) - magic
+			g[4*(i/4*stripRows32+r)+i%4] = byte(wideZero + q)
 		}
-		binary.LittleEndian.PutUint32(g[stripScales+4*r:], math.Float32bits(d))
+		binary.LittleEndian.PutUint32(g[stripRows32*wideLen+4*r:], math.Float32bits(d))
 	}
 	return nil
 }
@@ -73,9 +163,9 @@ func packInt8Wide(strip []byte, r int, row []float32) error {
 // unpackInt8Wide decodes row r of a strip.
 func unpackInt8Wide(dst []float32, strip []byte, r int) {
 	for i := range dst {
-		g, k := strip[i/blockLen*stripBytes:], i%blockLen
-		d := math.Float32frombits(binary.LittleEndian.Uint32(g[stripScales+4*r:]))
-		dst[i] = d * float32(int(g[4*(k/4*stripRows32+r)+k%4])-int8WideZero)
+		g, k := strip[i/wideLen*wideBytes:], i%wideLen
+		d := math.Float32frombits(binary.LittleEndian.Uint32(g[stripRows32*wideLen+4*r:]))
+		dst[i] = d * float32(int(g[4*(k/4*stripRows32+r)+k%4])-wideZero)
 	}
 }
 
@@ -87,7 +177,7 @@ func (m *Matrix) fillInt8Wide(from Type, data []byte, r Runner) error {
 		row := make([]float32, wide)
 		for i := s * stripRows32; i < min(m.rows, (s+1)*stripRows32) && errs[s] == nil; i++ {
 			dequantize(from, row[:m.cols], data[i*in:][:in])
-			errs[s] = packInt8Wide(m.packed[s*m.nb*stripBytes:], i%stripRows32, row)
+			errs[s] = packInt8Wide(m.packed[s*m.stripSize():], i%stripRows32, row)
 		}
 	})
 	runtime.KeepAlive(m)

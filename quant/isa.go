@@ -17,7 +17,9 @@ type kernels struct {
 
 	quantizeU8 func(dst []activation, stride int, x []float32)
 	int8       int8Kernel
-	int8Wide   stripKernel
+
+	quantizeWide func(panel []byte, x []float32, ldx, cols, nb int) // cols and nb are at least 1
+	int8Wide     stripTiles
 }
 
 // intKernel multiplies one layout. Both functions add to out, so that a long row can be fed in pieces.
@@ -86,8 +88,8 @@ func (k *kernels) fill(base *kernels) {
 	if k.int8 == nil {
 		k.int8, k.quantizeU8 = base.int8, base.quantizeU8
 	}
-	if k.int8Wide.zero == 0 {
-		k.int8Wide = base.int8Wide
+	if k.quantizeWide == nil {
+		k.int8Wide, k.quantizeWide = base.int8Wide, base.quantizeWide
 	}
 	for l := range k.ints {
 		if k.ints[l].gemv == nil {

@@ -57,9 +57,9 @@ func vnniKernels(k kernels) *kernels {
 	} {
 		k.ints[l].gemv, k.ints[l].gemm = f.gemv, f.gemm
 	}
-	plain := [4]stripFunc{strip8VNNI, strip4VNNI, strip2VNNI, strip1VNNI}
-	minima := [4]stripFunc{stripMin8VNNI, stripMin4VNNI, stripMin2VNNI, stripMin1VNNI}
-	sub := [4]stripFunc{nil, strip_K4VNNI, strip_K2VNNI, strip_K1VNNI}
+	plain := stripTiles{strip8VNNI, strip4VNNI, strip2VNNI, strip1VNNI}
+	minima := stripTiles{stripMin8VNNI, stripMin4VNNI, stripMin2VNNI, stripMin1VNNI}
+	sub := stripTiles{nil, strip_K4VNNI, strip_K2VNNI, strip_K1VNNI}
 	for l, s := range map[layout]stripKernel{
 		layoutQ4_0: {zero: 8, spread: spreadStripQ4_0AVX2, mul: plain},
 		layoutQ4_1: {zero: 0, spread: spreadStripQ4_1AVX2, mul: minima},
@@ -67,11 +67,11 @@ func vnniKernels(k kernels) *kernels {
 		layoutQ8_1: {zero: 128, spread: spreadStripQ8_1AVX2, mul: minima},
 		layoutQ4_K: {zero: 0, spread: spreadStripQ4_KAVX2, mul: sub},
 		layoutQ5_K: {zero: 0, spread: spreadStripQ5_KAVX2, mul: sub},
-		layoutQ6_K: {zero: 32, halves: true, spread: spreadStripQ6_KAVX2, mul: [4]stripFunc{nil, strip_K6x4VNNI, strip_K6x2VNNI, strip_K6x1VNNI}},
+		layoutQ6_K: {zero: 32, halves: true, spread: spreadStripQ6_KAVX2, mul: stripTiles{nil, strip_K6x4VNNI, strip_K6x2VNNI, strip_K6x1VNNI}},
 	} {
 		s.from = 8
 		k.ints[l].strip, k.ints[l].spread, k.ints[l].wide = s, nil, nil
 	}
-	k.int8Wide = int8WideKernel(plain[0], plain[1], plain[2], plain[3])
+	k.int8Wide, k.quantizeWide = stripTiles{int8Wide8VNNI, int8Wide4VNNI, int8Wide2VNNI, int8Wide1VNNI}, quantizeWideVNNI
 	return &k
 }

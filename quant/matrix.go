@@ -70,7 +70,7 @@ func newMatrix(t Type, rows, cols int) (*Matrix, error) {
 
 func (m *Matrix) packedBytes() int {
 	if m.layout == layoutInt8Wide {
-		return m.strips() * m.nb * stripBytes
+		return m.strips() * m.stripSize()
 	}
 	return m.rowGroups() * m.nb / m.layout.blocks() * m.layout.groupBytes()
 }
@@ -142,7 +142,7 @@ func (m *Matrix) unpack(dst []float32, i int) {
 		unpackInt8(dst, m.packed[at:], stride, i%groupRows)
 		return
 	case layoutInt8Wide:
-		unpackInt8Wide(dst, m.packed[i/stripRows32*m.nb*stripBytes:], i%stripRows32)
+		unpackInt8Wide(dst, m.packed[i/stripRows32*m.stripSize():], i%stripRows32)
 		return
 	}
 	unpackRow(m.layout, dst, m.groups(i/groupRows), i%groupRows)

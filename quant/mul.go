@@ -32,8 +32,7 @@ func (m *Matrix) Mul(out, x []float32, n int, r Runner) {
 	case layoutInt8:
 		m.mulInt8(out, x, n, r)
 	case layoutInt8Wide:
-		k := active()
-		m.mulStrips(k.quantize, &k.int8Wide, out, x, n, r)
+		m.mulInt8Wide(out, x, n, r)
 	default:
 		m.mulInt(out, x, n, r)
 	}

@@ -29,9 +29,12 @@ type stripKernel struct {
 	zero   int32 // what a weight's byte is too high by
 	halves bool  // sums start anew in the middle of a block: Q6_K
 	spread func(dst, w []byte, nb int)
-	mul    [4]stripFunc // of 8, 4, 2 and 1 columns; nil: as two of the next
-	from   int          // columns from which spreading pays
+	mul    stripTiles
+	from   int // columns from which spreading pays
 }
+
+// stripTiles are the kernels of 8, 4, 2 and 1 columns; nil: as two of the next.
+type stripTiles [4]stripFunc
 
 // stripFunc multiplies nb blocks of a strip by a tile's columns: out[c*ldo : c*ldo+32] += for each column c.
 type stripFunc = func(w, panel []byte, nb int, out []float32, ldo int)
@@ -64,7 +67,7 @@ func (p *stripPanel) set(c int, a *activation, k *stripKernel) {
 // stripBlockBytes is the size of blocks [0, n) of a strip; n is whole super-blocks.
 func (l layout) stripBlockBytes(n int) int {
 	switch l {
-	case layoutQ4_0, layoutQ8_0, layoutInt8Wide:
+	case layoutQ4_0, layoutQ8_0:
 		return n * stripBytes
 	case layoutQ4_1, layoutQ8_1:
 		return n * stripWideBytes
@@ -110,18 +113,13 @@ func (m *Matrix) mulStrips(quantize func([]activation, []float32), sk *stripKern
 		defer stripBuffers.Put(buffer)
 		for b := 0; b < nb; b += stripBlocks {
 			blocks := min(nb, b+stripBlocks) - b
-			w := buffer[:]
-			if sk.spread == nil {
-				w = m.packed[(strip*nb+b)*stripBytes:][:blocks*stripBytes]
-			} else {
-				for g := range (live + groupRows - 1) / groupRows {
-					l := m.layout
-					sk.spread(w[g*chunkBytes:], m.groups(strip*stripRows32/groupRows + g)[b/l.blocks()*l.groupBytes():], blocks)
-				}
+			for g := range (live + groupRows - 1) / groupRows {
+				from := m.groups(strip*stripRows32/groupRows + g)
+				sk.spread(buffer[g*chunkBytes:], from[b/m.layout.blocks()*m.layout.groupBytes():], blocks)
 			}
 			for c := 0; c < n; c += stripColumns {
 				panel := panels[(c*nb+b*stripColumns)/stripColumns*stripPanelBytes:]
-				m.addStrip(sk, w, panel, blocks, out[c*m.rows+row:], min(stripColumns, n-c), live)
+				m.addStrip(&sk.mul, buffer[:], panel, blocks, out[c*m.rows+row:], min(stripColumns, n-c), live)
 			}
 		}
 	})
@@ -129,30 +127,30 @@ func (m *Matrix) mulStrips(quantize func([]activation, []float32), sk *stripKern
 }
 
 // addStrip adds blocks of a strip of which live rows exist times the n columns of a panel.
-func (m *Matrix) addStrip(sk *stripKernel, w, panel []byte, nb int, out []float32, n, live int) {
+func (m *Matrix) addStrip(k *stripTiles, w, panel []byte, nb int, out []float32, n, live int) {
 	if live == stripRows32 {
-		sk.tile(w, panel, nb, out, m.rows, n)
+		k.mul(w, panel, nb, out, m.rows, n)
 		return
 	}
 	var edge [stripColumns * stripRows32]float32
 	for c := range n {
 		copy(edge[c*stripRows32:][:live], out[c*m.rows:])
 	}
-	sk.tile(w, panel, nb, edge[:], stripRows32, n)
+	k.mul(w, panel, nb, edge[:], stripRows32, n)
 	for c := range n {
 		copy(out[c*m.rows:][:live], edge[c*stripRows32:])
 	}
 }
 
-// tile multiplies the n columns of a panel in pieces that there are kernels for.
-func (sk *stripKernel) tile(w, panel []byte, nb int, out []float32, ldo, n int) {
+// mul multiplies the n columns of a panel in pieces that there are kernels for.
+func (k *stripTiles) mul(w, panel []byte, nb int, out []float32, ldo, n int) {
 	for i, c := 0, 0; c < n; {
 		cols := stripColumns >> i
-		if cols > n-c || sk.mul[i] == nil {
+		if cols > n-c || k[i] == nil {
 			i++
 			continue
 		}
-		sk.mul[i](w, panel[4*c:], nb, out[c*ldo:], ldo)
+		k[i](w, panel[4*c:], nb, out[c*ldo:], ldo)
 		c += cols
 	}
 }

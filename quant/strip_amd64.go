@@ -62,3 +62,18 @@ func strip_K6x2VNNI(w, panel []byte, nb int, out []float32, ldo int)
 
 //go:noescape
 func strip_K6x1VNNI(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func int8Wide8VNNI(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func int8Wide4VNNI(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func int8Wide2VNNI(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func int8Wide1VNNI(w, panel []byte, nb int, out []float32, ldo int)
+
+//go:noescape
+func quantizeWideVNNI(panel []byte, x []float32, ldx, cols, nb int)

@@ -53,7 +53,7 @@ func TestStripKernelsEqualPortableOnesBitForBit(t *testing.T) {
 							generic.ints[l].gemv(groups[g].w, groups[0].cols[c], want[c*ldo+g*groupRows:][:groupRows])
 						}
 					}
-					sk.tile(w, panel, nb, out, ldo, n)
+					sk.mul.mul(w, panel, nb, out, ldo, n)
 					compareBits(t, "strip", l, nb, out, want)
 				}
 			}
@@ -70,9 +70,9 @@ func TestInt8WideKernelsEqualPortableOnesBitForBit(t *testing.T) {
 			for trial := range 24 {
 				nb, n := 1+rng.IntN(4), 1+trial%8
 				atStart, extreme := trial%2 == 0, trial%4 == 3
-				w := guarded[byte](t, nb*stripBytes, atStart)
+				w := guarded[byte](t, nb*wideBytes, atStart)
 				for r := range stripRows32 {
-					row := randomFloats(rng, nb*blockLen)
+					row := randomFloats(rng, nb*wideLen)
 					for i := range row {
 						if extreme {
 							row[i] = []float32{-1, 1}[trial/4%2]
@@ -82,21 +82,60 @@ func TestInt8WideKernelsEqualPortableOnesBitForBit(t *testing.T) {
 						t.Fatal(err)
 					}
 				}
-				c := newIntCase(t, rng, layoutQ8_0, nb, extreme, atStart)
-				panel := stripPanelsOf(t, &k.int8Wide, c.cols[:n], atStart)
+				panel := guarded[byte](t, nb*widePanelBytes, atStart)
+				x := randomFloats(rng, n*nb*wideLen)
+				for i := range x {
+					if extreme {
+						x[i] = []float32{-2, 2}[trial/8%2]
+					}
+				}
+				quantizeWideGeneric(panel, x, nb*wideLen, n, nb)
 				ldo := stripRows32 + trial%3
 				got := guarded[float32](t, (n-1)*ldo+stripRows32, atStart)
 				copy(got, randomFloats(rng, len(got)))
 				want := append([]float32(nil), got...)
-				generic.int8Wide.tile(w, panel, nb, want, ldo, n)
-				k.int8Wide.tile(w, panel, nb, got, ldo, n)
+				generic.int8Wide.mul(w, panel, nb, want, ldo, n)
+				k.int8Wide.mul(w, panel, nb, got, ldo, n)
 				compareBits(t, "int8 wide", layoutInt8Wide, nb, got, want)
 			}
 		})
 	}
 }
 
-// Int8Wide rounds as Q8_0 does, with a scale in float32: a weight is off by at most half a step.
+func TestQuantizeWideKernelsEqualPortableOneBitForBit(t *testing.T) {
+	special := []float32{0, 1e-45, 0x1p-100, 0x1.fffffep-101, 3e38, float32(math.Inf(-1)), float32(math.NaN())}
+	for _, name := range archISAs() {
+		t.Run(name, func(t *testing.T) {
+			k := kernelsFor(t, name)
+			rng := rand.New(rand.NewPCG(37, 38))
+			for trial := range 400 {
+				nb, n := 1+rng.IntN(3), 1+trial%stripColumns
+				ldx := nb*wideLen + trial%3
+				x := guarded[float32](t, (n-1)*ldx+nb*wideLen, trial%2 == 0)
+				scale := float32(math.Ldexp(1, rng.IntN(240)-130))
+				for i := range x {
+					x[i] = float32(rng.NormFloat64()) * scale
+					switch {
+					case trial%5 == 1: // ties between two integers
+						x[i] = float32(rng.IntN(509)-254) / 2
+					case trial%5 == 2 && rng.IntN(80) == 0:
+						x[i] = special[rng.IntN(len(special))]
+					}
+				}
+				got, want := guarded[byte](t, nb*widePanelBytes, trial%2 == 0), make([]byte, nb*widePanelBytes)
+				k.quantizeWide(got, x, ldx, n, nb)
+				quantizeWideGeneric(want, x, ldx, n, nb)
+				for i := range want {
+					if c := i % 32 / 4; c < n && got[i] != want[i] {
+						t.Fatalf("trial %d: block %d, byte %d of column %d is %d, portable %d", trial, i/widePanelBytes, i%widePanelBytes, c, got[i], want[i])
+					}
+				}
+			}
+		})
+	}
+}
+
+// A weight is off by at most half a step.
 func TestInt8WideKeepsEightBits(t *testing.T) {
 	const rows, cols = 37, 100
 	rng := rand.New(rand.NewPCG(35, 36))
@@ -106,8 +145,8 @@ func TestInt8WideKeepsEightBits(t *testing.T) {
 		m.Row(row, r)
 		for i, v := range row {
 			var top float64
-			first := i / blockLen * blockLen
-			for _, x := range w[r*cols+first : r*cols+min(cols, first+blockLen)] {
+			first := i / wideLen * wideLen
+			for _, x := range w[r*cols+first : r*cols+min(cols, first+wideLen)] {
 				top = max(top, math.Abs(float64(x)))
 			}
 			if d := math.Abs(float64(v - w[r*cols+i])); d > top/254*1.0001 {

@@ -54,7 +54,7 @@ func (t Type) shape() (name string, length, bytes int) {
 	case Int8:
 		return "INT8", blockLen, groupInt8 / groupRows
 	case Int8Wide:
-		return "INT8W", blockLen, stripBytes / stripRows32
+		return "INT8W", wideLen, wideBytes / stripRows32
 	case Q4_0:
 		return "Q4_0", blockLen, bytesQ4_0
 	case Q4_1:

@@ -16,6 +16,18 @@ const (
 	stripSignature, spread = "(w, panel []byte, nb int, out []float32, ldo int)", "(dst, w []byte, nb int)"
 )
 
+// stripPlaces is where things are in a block of a strip and of a panel.
+type stripPlaces struct {
+	steps, scale, min, block, wide int // chunks; in the strip; its sizes without and with minima
+	d, s, bias, size               int // in the panel
+}
+
+// wideAt is for blocks of 64: quant/int8wide.go.
+var (
+	stripAt = stripPlaces{8, stripScale, stripMin, stripBlock, stripWide, spD, spS, spBias, spSize}
+	wideAt  = stripPlaces{16, 2048, 0, 2176, 0, 512, 0, 544, 576}
+)
+
 func stripAMD64(a *asm) {
 	a.line(`
 DATA nibbleS<>+0(SB)/4, $0x0F0F0F0F
@@ -33,9 +45,11 @@ GLOBL bits45S<>(SB), RODATA|NOPTR, $4`)
 		spreadStripK(a, f)
 	}
 	for _, cols := range []int{8, 4, 2, 1} {
-		strip(a, cols, false)
-		strip(a, cols, true)
+		strip(a, "strip", stripAt, cols, false)
+		strip(a, "stripMin", stripAt, cols, true)
+		strip(a, "int8Wide", wideAt, cols, false)
 	}
+	quantizeWide(a)
 	for _, cols := range []int{4, 2, 1} {
 		stripK(a, cols)
 		stripK6(a, cols)
@@ -189,40 +203,36 @@ func stripStart(a *asm, cols, bias int) {
 }
 
 // strip: integer sums in Z0-Z15, out in memory.
-func strip(a *asm, cols int, minimum bool) {
-	name, size := "strip", stripBlock
+func strip(a *asm, name string, at stripPlaces, cols int, minimum bool) {
+	size := at.block
 	if minimum {
-		name, size = "stripMin", stripWide
+		size = at.wide
 	}
 	a.fn(fmt.Sprintf("%s%dVNNI", name, cols), stripSignature, gemmArgs)
 	stripHead(a, cols)
 	a.label("loop")
-	stripStart(a, cols, spBias)
-	stripProducts(a, cols, 0, 8, 16)
+	stripStart(a, cols, at.bias)
+	stripProducts(a, cols, 0, at.steps, 16)
 	for r := range 2 {
-		a.p("VMOVUPS %d(DI), Z%d", stripScale+64*r, 20+r)
+		a.p("VMOVUPS %d(DI), Z%d", at.scale+64*r, 20+r)
 		if minimum {
-			a.p("VMOVUPS %d(DI), Z%d", stripMin+64*r, 22+r)
+			a.p("VMOVUPS %d(DI), Z%d", at.min+64*r, 22+r)
 		}
 	}
 	for c := range cols {
 		for r := range 2 {
 			i, t := 2*c+r, 24+(2*c+r)%4
 			a.p("VCVTDQ2PS Z%d, Z%d", i, i)
-			a.p("VMULPS.BCST %d(SI), Z%d, Z%d", spD+4*c, 20+r, t)
+			a.p("VMULPS.BCST %d(SI), Z%d, Z%d", at.d+4*c, 20+r, t)
 			a.p("VFMADD213PS %s, Z%d, Z%d", stripOut(c, r), t, i)
 			if minimum {
-				a.p("VFMADD231PS.BCST %d(SI), Z%d, Z%d", spS+4*c, 22+r, i)
+				a.p("VFMADD231PS.BCST %d(SI), Z%d, Z%d", at.s+4*c, 22+r, i)
 			}
 			a.p("VMOVUPS Z%d, %s", i, stripOut(c, r))
 		}
 	}
 	a.p("ADDQ $%d, DI", size)
-	stripEnd(a)
-}
-
-func stripEnd(a *asm) {
-	a.p("ADDQ $%d, SI", spSize)
+	a.p("ADDQ $%d, SI", at.size)
 	a.p("DECQ CX")
 	a.p("JNZ  loop")
 	a.p("VZEROUPPER")
