@@ -208,20 +208,24 @@ func (d *daemon) cameras() []pipeline.Camera {
 	defer d.mu.Unlock()
 	var all []pipeline.Camera
 	for _, c := range d.cfg.Cameras {
-		set := d.cams[c.Name].settings()
-		all = append(all, pipeline.Camera{
-			Name: c.Name,
-			Open: func(ctx context.Context, state func(bool, error)) (capture.Source, error) {
-				return d.openCamera(ctx, c.Name, state)
-			},
-			Ends: strings.HasPrefix(c.Source, "files:") && !c.Loop,
-			FPS:  set.FPS, Frames: set.Frames, Every: c.Publish.Every.Std(), Disabled: set.Disabled,
-			System: c.System, Prompt: set.Prompt, MaxTokens: c.MaxTokens, Schema: d.schemas[c.Name],
-			Questions: questions(c), Conditions: c.Conditions.Watch(),
-			Changes: c.Publish.Changes, Heartbeat: c.Stream.Beat(), Stream: c.Stream.Pipeline(),
-		})
+		x := pipelineCamera(c, d.cams[c.Name].settings(), d.schemas[c.Name])
+		x.Open = func(ctx context.Context, state func(bool, error)) (capture.Source, error) {
+			return d.openCamera(ctx, c.Name, state)
+		}
+		x.Ends = strings.HasPrefix(c.Source, "files:") && !c.Loop
+		all = append(all, x)
 	}
 	return all
+}
+
+// pipelineCamera is a camera of the configuration without its source.
+func pipelineCamera(c config.Camera, set pipeline.Settings, s *schema.Schema) pipeline.Camera {
+	return pipeline.Camera{
+		Name: c.Name, FPS: set.FPS, Frames: set.Frames, Every: c.Publish.Every.Std(), Disabled: set.Disabled,
+		System: c.System, Prompt: set.Prompt, MaxTokens: c.MaxTokens, Schema: s,
+		Questions: questions(c), Conditions: c.Conditions.Watch(),
+		Changes: c.Publish.Changes, Heartbeat: c.Stream.Beat(), Stream: c.Stream.Pipeline(),
+	}
 }
 
 // Description implements pipeline.Sink: into the spool it goes.

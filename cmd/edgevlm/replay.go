@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	_ "embed"
 	"encoding/base64"
@@ -26,26 +27,26 @@ type replayCmd struct {
 	Recording string        `arg:"" name:"recording" help:"Folder of pictures, or a clip."`
 	Report    string        `placeholder:"FILE" help:"Page to write: frames, descriptions, answers and where the time went."`
 	Speed     float64       `placeholder:"X" help:"Times real time, what the model has no time for is skipped; 0 skips nothing."`
-	FPS       float64       `name:"fps" default:"2" placeholder:"F" help:"Frames a second that the model gets."`
-	Window    time.Duration `placeholder:"T" help:"What the model sees; without it 16s, or 4s for the demo model."`
-	Mode      string        `default:"exact" enum:"exact,rolling" help:"How the window slides: exact or rolling."`
+	FPS       *float64      `name:"fps" placeholder:"F" help:"Frames a second that the model gets; without it the camera's, or 2."`
+	Window    time.Duration `placeholder:"T" help:"What the model sees; without it the camera's, or 16s, or 4s for the demo model."`
+	Mode      string        `default:"" enum:",exact,rolling" help:"How the window slides: exact or rolling; without it the camera's, or exact."`
 	Savings   bool          `default:"true" negatable:"" help:"Leave out what did not change."`
-	Prompt    string        `default:"${prompt}" help:"What to ask for a description."`
+	Prompt    string        `placeholder:"TEXT" help:"What to ask for a description; without it the camera's, or ${prompt}"`
 	Ask       []string      `sep:"none" placeholder:"NAME=TEXT" help:"A yes or no question about every moment; repeatable. With --config also the questions of --camera."`
-	Camera    string        `placeholder:"NAME" help:"Camera of --config whose questions to ask; without it the first."`
-	Every     time.Duration `placeholder:"T" help:"Least time from one description to the next."`
-	MaxTokens int           `default:"64" placeholder:"N" help:"Longest description, in tokens."`
+	Camera    string        `placeholder:"NAME" help:"Camera of --config whose questions, conditions, schema and stream count; without it the first."`
+	Every     time.Duration `placeholder:"T" help:"Least time from one description to the next; without it the camera's, or none."`
+	MaxTokens int           `placeholder:"N" help:"Longest description, in tokens; without it the camera's, or 64."`
 }
 
 func (c *replayCmd) check() error {
 	switch {
 	case !(c.Speed >= 0 && c.Speed <= 1000):
 		return usagef("--speed %v: give 0 to 1000", c.Speed)
-	case !(c.FPS > 0 && c.FPS <= 60):
-		return usagef("--fps %v: give more than 0 and at most 60", c.FPS)
+	case c.FPS != nil && !(*c.FPS > 0 && *c.FPS <= 60):
+		return usagef("--fps %v: give more than 0 and at most 60", *c.FPS)
 	case c.Window < 0 || c.Every < 0:
 		return usagef("--window and --every must not be negative")
-	case c.MaxTokens < 1:
+	case c.MaxTokens < 0:
 		return usagef("--max-tokens %d: give at least 1", c.MaxTokens)
 	}
 	return c.modelFlags.check()
@@ -55,7 +56,7 @@ func (c *replayCmd) Run(e *env) error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	questions, err := c.questions(e)
+	cam, err := c.camera(e)
 	if err != nil {
 		return err
 	}
@@ -68,13 +69,7 @@ func (c *replayCmd) Run(e *env) error {
 		return err
 	}
 	defer m.Close()
-	if c.Window == 0 {
-		c.Window = 16 * time.Second
-		if c.Model == "" && e.Config == "" {
-			c.Window = 4 * time.Second // the demo model knows no longer ones
-		}
-	}
-	r := &replay{c: c, e: m, questions: questions, log: e.logger("warn", "text"), out: func(format string, args ...any) { fmt.Fprintf(e.stdout, format+"\n", args...) }}
+	r := &replay{c: c, e: m, cam: cam, out: func(format string, args ...any) { fmt.Fprintf(e.stdout, format+"\n", args...) }}
 	if err := r.run(e.ctx); err != nil {
 		return err
 	}
@@ -90,32 +85,46 @@ func (c *replayCmd) Run(e *env) error {
 	return nil
 }
 
-// questions are those of the flags, and of a configuration's camera.
-func (c *replayCmd) questions(e *env) (qs []vlm.Question, err error) {
+// camera is that of the configuration, or a usual one, with what the flags say instead.
+func (c *replayCmd) camera(e *env) (cam config.Camera, err error) {
 	if e.Config != "" {
 		cfg, err := e.loadConfig(e.Config)
 		if err != nil {
-			return nil, err
+			return cam, err
 		}
-		cam, err := c.cameraOf(cfg)
-		if err != nil {
-			return nil, err
+		if cam, err = c.cameraOf(cfg); err != nil {
+			return cam, err
 		}
-		for _, q := range cam.Questions {
-			qs = append(qs, vlm.Question{Name: q.Name, Text: q.Text, Kind: vlm.Kind(q.Kind), Choices: q.Choices})
+	} else {
+		cam = config.DefaultCamera()
+		cam.Name, cam.FPS, cam.Publish.Every = "replay", 2, 0
+		if cam.Window = config.Duration(16 * time.Second); c.Model == "" {
+			cam.Window = config.Duration(4 * time.Second) // the demo model knows no longer ones
 		}
+	}
+	if c.FPS != nil {
+		cam.FPS = *c.FPS
+	}
+	cam.Window = cmp.Or(config.Duration(c.Window), cam.Window)
+	cam.Publish.Every = cmp.Or(config.Duration(c.Every), cam.Publish.Every)
+	cam.Prompt, cam.MaxTokens = cmp.Or(c.Prompt, cam.Prompt), cmp.Or(c.MaxTokens, cam.MaxTokens)
+	if cam.Stream.Mode = cmp.Or(c.Mode, cam.Stream.Mode); cam.Stream.Mode == config.StreamOff {
+		cam.Stream.Mode = stream.Exact.String() // a replay is of the window
+	}
+	if !c.Savings {
+		cam.Stream.Savings.Drop, cam.Stream.Savings.Tower = false, false
 	}
 	for _, a := range c.Ask {
 		name, text, ok := strings.Cut(a, "=")
 		if !ok {
-			return nil, usagef("--ask %s: write NAME=TEXT, like person=Is there a person?", a)
+			return cam, usagef("--ask %s: write NAME=TEXT, like person=Is there a person?", a)
 		}
-		qs = append(qs, vlm.Question{Name: name, Text: text, Kind: vlm.KindYesNo})
+		cam.Questions = append(cam.Questions, config.Question{Name: name, Text: text, Kind: string(vlm.KindYesNo)})
 	}
-	if err := vlm.CheckQuestions(qs); err != nil {
-		return nil, usagef("%w", err)
+	if err := vlm.CheckQuestions(questions(cam)); err != nil {
+		return cam, usagef("%w", err)
 	}
-	return qs, nil
+	return cam, nil
 }
 
 func (c *replayCmd) cameraOf(cfg *config.Config) (config.Camera, error) {
@@ -129,28 +138,28 @@ func (c *replayCmd) cameraOf(cfg *config.Config) (config.Camera, error) {
 
 // replayPage is what the report shows. Its JSON is the page's own.
 type replayPage struct {
-	Title     string          `json:"title"`
-	Model     string          `json:"model"`
-	Backend   string          `json:"backend"`
-	Mode      string          `json:"mode"`
-	Savings   bool            `json:"savings"`
-	WindowS   float64         `json:"window_s"`
-	FPS       float64         `json:"fps"`
-	Speed     float64         `json:"speed"`
-	Prompt    string          `json:"prompt"`
-	Questions []string        `json:"questions"`
-	Texts     []string        `json:"question_texts"`
-	Pairs     []replayPair    `json:"pairs"`
-	Notes     []string        `json:"notes"`
-	Skipped   uint64          `json:"skipped"`    // pairs
-	Left      uint64          `json:"left"`       // frames that went into no pair
-	Repeated  uint64          `json:"suppressed"` // descriptions
-	Total     stream.Counters `json:"-"`
-	Kept      uint64          `json:"tokens"`
-	Dropped   uint64          `json:"dropped"`
-	Unseen    uint64          `json:"tower_skipped"`
-	WallS     float64         `json:"wall_s"`
-	PlayedS   float64         `json:"played_s"`
+	Title     string        `json:"title"`
+	Model     string        `json:"model"`
+	Backend   string        `json:"backend"`
+	Mode      string        `json:"mode"`
+	Savings   bool          `json:"savings"`
+	WindowS   float64       `json:"window_s"`
+	FPS       float64       `json:"fps"`
+	Speed     float64       `json:"speed"`
+	Prompt    string        `json:"prompt"`
+	Questions []string      `json:"questions"`
+	Texts     []string      `json:"question_texts"`
+	Pairs     []replayPair  `json:"pairs"`
+	Notes     []string      `json:"notes"`
+	Events    []replayEvent `json:"events"`
+	Skipped   uint64        `json:"skipped"`    // pairs
+	Left      uint64        `json:"left"`       // frames that went into no pair
+	Repeated  uint64        `json:"suppressed"` // descriptions
+	Kept      uint64        `json:"tokens"`
+	Dropped   uint64        `json:"dropped"`
+	Unseen    uint64        `json:"tower_skipped"`
+	WallS     float64       `json:"wall_s"`
+	PlayedS   float64       `json:"played_s"`
 }
 
 // replayPair is one step. Times are milliseconds.
@@ -168,6 +177,14 @@ type replayPair struct {
 	Same    bool           `json:"same,omitempty"` // the description was suppressed: it repeats the one before
 	Restart string         `json:"restart,omitempty"`
 	Answers []replayAnswer `json:"answers,omitempty"`
+}
+
+// replayEvent is a condition that started or ended.
+type replayEvent struct {
+	T       float64 `json:"t"` // seconds of the recording
+	Name    string  `json:"name"`
+	Message string  `json:"message,omitempty"`
+	Start   bool    `json:"start"`
 }
 
 type replayAnswer struct {

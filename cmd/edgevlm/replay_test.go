@@ -89,6 +89,60 @@ func TestReplayWritesAPageThatNeedsNothingElse(t *testing.T) {
 	}
 }
 
+func TestReplayOfAConfiguredCameraHasItsConditionsAndDocuments(t *testing.T) {
+	dir := recording(t)
+	cfg := filepath.Join(t.TempDir(), "edgevlm.yaml")
+	text := `device: gate
+cameras:
+  - { name: other, source: "files:x" }
+  - name: yard
+    source: v4l2:/dev/video0
+    fps: 2
+    questions: [{ name: person, text: Is there a person?, kind: yes_no }]
+    conditions:
+      seen: notify "It has looked" when person or not person for 2 s
+    schema: { type: object, properties: { people: { type: integer, minimum: 0, maximum: 9 } }, required: [people] }
+    stream: { mode: rolling }
+`
+	if err := os.WriteFile(cfg, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	page := filepath.Join(t.TempDir(), "out.html")
+	var out, errs bytes.Buffer
+	if code := run(context.Background(), []string{"--config", cfg, "replay", dir, "--camera", "yard", "--report", page}, &out, &errs); code != 0 {
+		t.Fatalf("code %d: %s", code, errs.String())
+	}
+	b, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(b), "const D = ")
+	var d replayPage
+	if err := json.NewDecoder(strings.NewReader(rest)).Decode(&d); err != nil {
+		t.Fatal(err)
+	}
+	if d.Mode != "rolling" || d.WindowS != 4 || len(d.Pairs) != 12 || len(d.Events) != 1 || d.Events[0] != (replayEvent{T: 2, Name: "seen", Message: "It has looked", Start: true}) {
+		t.Errorf("mode %s, window %v s, %d pairs, events %+v", d.Mode, d.WindowS, len(d.Pairs), d.Events)
+	}
+	if !strings.Contains(out.String(), "2.0 s  [seen: It has looked]") {
+		t.Errorf("printed\n%s", out.String())
+	}
+	docs := 0
+	for _, p := range d.Pairs {
+		var doc struct{ People *int }
+		if p.Text == "" {
+			continue
+		}
+		if err := json.Unmarshal([]byte(p.Text), &doc); err != nil || doc.People == nil {
+			t.Errorf("document %q: %v", p.Text, err)
+		}
+		docs++
+	}
+	if docs == 0 {
+		t.Error("no documents")
+	}
+}
+
 func TestReplayAtASpeedSkipsWhatTheModelHasNoTimeFor(t *testing.T) {
 	dir := recording(t)
 	var out, errs bytes.Buffer

@@ -4,228 +4,196 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/edgevlm/edgevlm/capture"
-	"github.com/edgevlm/edgevlm/runtime/imageproc"
-	"github.com/edgevlm/edgevlm/runtime/stream"
+	"github.com/edgevlm/edgevlm/cmd/edgevlm/internal/config"
+	"github.com/edgevlm/edgevlm/runtime/pipeline"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
 )
 
-// replay plays one recording through a window.
+// replay plays one recording through the daemon's pipeline. It is the pipeline's sink.
 type replay struct {
-	c         *replayCmd
-	e         *vlm.Engine
-	questions []vlm.Question
-	log       *slog.Logger
-	out       func(format string, args ...any)
+	c   *replayCmd
+	e   *vlm.Engine
+	cam config.Camera
+	out func(format string, args ...any)
 
-	page   replayPage
-	window *stream.Window
-	policy *stream.Policy
-	begin  time.Time // of the first pair
-	last   time.Time
+	page  replayPage
+	begin time.Time // of the first pair
+	last  time.Time
+	stop  context.CancelCauseFunc
+
+	mu    sync.Mutex // of notes, which come from several goroutines
+	notes []string
 }
 
-// replayRing is how many skipped pairs are kept for a change that shows when the model has time again.
-const replayRing = 4
-
 func (r *replay) run(ctx context.Context) error {
-	mode, err := stream.ParseMode(r.c.Mode)
+	s, err := r.cam.Schema.Parse()
 	if err != nil {
 		return err
 	}
-	c := stream.Config{Mode: mode, Length: r.c.Window, FPS: r.c.FPS, Log: r.log}
-	if r.c.Savings {
-		c.Savings = stream.DefaultSavings()
-	}
-	if r.window, err = stream.New(ctx, r.e, c); err != nil {
-		return err
-	}
-	defer r.window.Close()
-	r.policy = stream.NewPolicy(stream.Publish{Every: r.c.Every})
 	info := r.e.Info()
-	r.page = replayPage{Title: replayTitle(r.c.Recording), Model: info.Name, Backend: info.Backend, Mode: mode.String(), Savings: r.c.Savings,
-		WindowS: r.c.Window.Seconds(), FPS: r.c.FPS, Speed: r.c.Speed, Prompt: r.c.Prompt, Pairs: []replayPair{}, Notes: []string{}, Questions: []string{}}
-	for _, q := range r.questions {
+	r.page = replayPage{Title: replayTitle(r.c.Recording), Model: info.Name, Backend: info.Backend, Mode: r.cam.Stream.Mode,
+		Savings: r.cam.Stream.Savings.Drop || r.cam.Stream.Savings.Tower, WindowS: r.cam.Window.Std().Seconds(), FPS: r.cam.FPS,
+		Speed: r.c.Speed, Prompt: r.cam.Prompt, Pairs: []replayPair{}, Events: []replayEvent{}, Questions: []string{}}
+	for _, q := range r.cam.Questions {
 		r.page.Questions, r.page.Texts = append(r.page.Questions, q.Name), append(r.page.Texts, q.Text)
 	}
-	pairs, err := stream.NewPairs(r.c.FPS, r.c.Window)
+	src, err := capture.Open(ctx, capture.Spec{Source: "files:" + r.c.Recording, FPS: r.cam.FPS, Unpaced: true})
 	if err != nil {
 		return err
+	}
+	opened := false
+	set := pipeline.Settings{FPS: r.cam.FPS, Frames: r.cam.Frames(), Prompt: r.cam.Prompt}
+	cam := pipelineCamera(r.cam, set, s)
+	cam.Ends, cam.Patient, cam.Stream.Least = true, r.c.Speed == 0, 1
+	cam.Open = func(context.Context, func(bool, error)) (capture.Source, error) {
+		if opened {
+			return nil, fmt.Errorf("%s can't be read to its end", r.c.Recording)
+		}
+		opened = true
+		return &player{Source: src, speed: r.c.Speed, note: r.note}, nil
+	}
+	ctx, r.stop = context.WithCancelCause(ctx)
+	defer r.stop(nil)
+	p, err := pipeline.New(pipeline.Engine{Engine: r.e}, []pipeline.Camera{cam}, r, pipeline.Options{Log: slog.New(noteHandler{note: r.note}), Moment: r.moment})
+	if err != nil {
+		return errors.Join(err, src.Close())
 	}
 	began := time.Now()
-	if r.c.Speed > 0 {
-		err = r.paced(ctx, pairs)
-	} else {
-		err = r.unpaced(ctx, pairs)
+	err = p.Run(ctx)
+	if cause := context.Cause(ctx); cause != nil {
+		err = cause
+	}
+	if !opened {
+		err = errors.Join(err, src.Close())
 	}
 	if err != nil {
 		return err
 	}
-	if len(r.page.Pairs) == 0 {
+	st := p.Stats()[0]
+	switch {
+	case len(r.page.Pairs) == 0 && st.LastError != "":
+		return errors.New(st.LastError)
+	case len(r.page.Pairs) == 0:
 		return fmt.Errorf("%s holds no frames", r.c.Recording)
 	}
-	t := r.window.Counters()
-	r.page.Kept, r.page.Dropped, r.page.Unseen = t.Tokens, t.Dropped, t.Skipped
-	r.page.Repeated, r.page.WallS = r.policy.Suppressed(), time.Since(began).Seconds()
-	r.page.PlayedS = r.last.Sub(r.begin).Seconds() + 2/r.c.FPS
+	r.page.Notes = append([]string{}, r.notes...)
+	r.page.Kept, r.page.Dropped, r.page.Unseen, r.page.Skipped = st.Stream.Tokens, st.Stream.Counters.Dropped, st.Stream.Skipped, st.Stream.Missed
+	r.page.Left = st.Dropped - 2*st.Stream.Missed
+	r.page.Repeated, r.page.WallS = st.Stream.Suppressed, time.Since(began).Seconds()
+	r.page.PlayedS = r.last.Sub(r.begin).Seconds() + 2/r.cam.FPS
 	return nil
 }
 
-// frames calls f with the recording's frames, thinned out, as fast as f takes them.
-func (r *replay) frames(ctx context.Context, f func(stream.Frame) error) (err error) {
-	src, err := capture.Open(ctx, capture.Spec{Source: "files:" + r.c.Recording, FPS: r.c.FPS, Unpaced: true})
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, src.Close()) }()
-	s := capture.NewSampler(src, r.c.FPS)
-	defer s.Close()
-	for {
-		fr, err := s.Next(ctx)
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case errors.Is(err, capture.ErrBadFrame):
-			r.note(err.Error())
-			continue
-		case err != nil:
-			return err
-		}
-		pix, w, h, err := fr.RGB()
-		if err != nil {
-			r.note(fmt.Sprintf("frame %d is damaged and left out: %v", fr.Seq, err))
-			continue
-		}
-		if err := f(stream.Frame{Seq: fr.Seq, At: fr.At, RGB: imageproc.RGB{W: w, H: h, Pix: pix}}); err != nil {
-			return err
-		}
-	}
-}
-
-// unpaced gives the model every pair.
-func (r *replay) unpaced(ctx context.Context, pairs *stream.Pairs) error {
-	err := r.frames(ctx, func(f stream.Frame) error {
-		p, ok, note := pairs.Add(f)
-		r.note(note)
-		if !ok {
-			return nil
-		}
-		return r.pair(ctx, p)
-	})
-	if p, ok := pairs.Flush(); ok && err == nil {
-		err = r.pair(ctx, p)
-	}
-	r.page.Left = pairs.Left()
-	return err
-}
-
-// paced plays at a speed, as a camera would: a model that is slower gets the newest pair.
-func (r *replay) paced(ctx context.Context, pairs *stream.Pairs) error {
-	ctx, cancel := context.WithCancel(ctx)
-	in := stream.NewIntake(pairs, replayRing)
-	fed := make(chan error, 1)
-	notes := make(chan string, 64)
-	defer func() { cancel(); <-fed }()
-	go func() {
-		var first, start time.Time
-		err := r.frames(ctx, func(f stream.Frame) error {
-			if first.IsZero() {
-				first, start = f.At, time.Now()
-			}
-			if !sleepUntil(ctx, start.Add(time.Duration(float64(f.At.Sub(first))/r.c.Speed))) {
-				return ctx.Err()
-			}
-			if note := in.Add(f); note != "" {
-				select {
-				case notes <- note:
-				default:
-				}
-			}
-			return nil
-		})
-		in.End()
-		fed <- err
-	}()
-	for {
-		p, ok, err := in.Next(ctx)
-		if err != nil {
-			return err
-		}
-		for range len(notes) {
-			r.note(<-notes)
-		}
-		if !ok {
-			break
-		}
-		if err := r.pair(ctx, p); err != nil {
-			return err
-		}
-	}
-	r.page.Skipped, _, r.page.Left = in.Skipped()
-	err := <-fed
-	fed <- nil
-	return err
-}
-
+// note keeps a line for the page, once.
 func (r *replay) note(s string) {
-	if s != "" {
-		r.page.Notes = append(r.page.Notes, s)
-		r.log.Warn(s, "recording", r.c.Recording)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(r.notes); n < maxNotes && (n == 0 || r.notes[n-1] != s) {
+		r.notes = append(r.notes, s)
 	}
 }
 
-// pair is one step: into the window, the questions, and a description where something changed.
-func (r *replay) pair(ctx context.Context, p stream.Pair) error {
-	st, err := r.window.Add(ctx, p)
-	if errors.Is(err, stream.ErrPair) {
-		r.note(err.Error())
-		return nil
+// maxNotes is as many as anybody reads.
+const maxNotes = 1000
+
+// Description implements pipeline.Sink: moment has it all.
+func (r *replay) Description(pipeline.Description) error { return nil }
+
+// CameraState implements pipeline.Sink. A recording that breaks off is not opened again.
+func (r *replay) CameraState(_ string, up bool, why error) {
+	if !up && why != nil {
+		r.stop(why)
 	}
-	if err != nil {
-		return err
-	}
+}
+
+// moment is one pair.
+func (r *replay) moment(m pipeline.Moment) {
 	if r.begin.IsZero() {
-		r.begin = p.At
+		r.begin = m.Pair.At
 	}
-	r.last = p.At
-	s := replayPair{T: p.At.Sub(r.begin).Seconds(), Thumb: thumbnail(p.Frames[1].RGB), Changed: st.Changed, Tokens: st.Tokens, Dropped: st.Dropped,
-		Patches: st.Patches, Pairs: st.Pairs, Restart: st.Restart, Ms: [5]float64{ms(st.Preprocess), ms(st.Vision), ms(st.Prefill)}}
-	r.note(st.Restart)
-	said := ""
-	if len(r.questions) > 0 {
-		began := time.Now()
-		answers, err := r.window.Ask(ctx, r.questions)
-		if err != nil {
-			return err
+	r.last = m.Pair.At
+	st := m.Step
+	s := replayPair{T: m.Pair.At.Sub(r.begin).Seconds(), Thumb: thumbnail(m.Pair.Frames[1].RGB), Changed: st.Changed, Tokens: st.Tokens,
+		Dropped: st.Dropped, Patches: st.Patches, Pairs: st.Pairs, Restart: st.Restart, Same: m.Repeated, Why: string(m.Why), Text: strings.TrimSpace(m.Result.Text),
+		Ms: [5]float64{ms(st.Preprocess), ms(st.Vision), ms(st.Prefill), ms(m.Asked), ms(m.Described)}}
+	for _, a := range m.Answers {
+		x := replayAnswer{Value: a.Value, P: a.Probability, Yes: a.Probability}
+		if a.Kind == vlm.KindYesNo && len(a.Probabilities) > 0 {
+			x.Yes = a.Probabilities[0]
 		}
-		s.Ms[3] = ms(time.Since(began))
-		for _, a := range answers {
-			x := replayAnswer{Value: a.Value, P: a.Probability, Yes: a.Probability}
-			if a.Kind == vlm.KindYesNo && len(a.Probabilities) > 0 {
-				x.Yes = a.Probabilities[0]
-			}
-			s.Answers = append(s.Answers, x)
-			said += a.Value + "\n"
-		}
+		s.Answers = append(s.Answers, x)
 	}
-	r.policy.Observe(st)
-	if why := r.policy.Due(p.At, said, r.window.Embeddings(), r.e.Hidden()); why != stream.NotDue {
-		began := time.Now()
-		d, err := r.window.Describe(ctx, r.c.Prompt, r.c.MaxTokens, vlm.Sampling{}, nil)
-		if err != nil {
-			return err
-		}
-		s.Ms[4], s.Text, s.Why = ms(time.Since(began)), strings.TrimSpace(d.Text), string(why)
-		s.Same = !r.policy.Said(d.Text)
-		if !s.Same {
-			r.out("%7.1f s  %s", s.T, oneLine(s.Text))
-		}
+	for _, e := range m.Events {
+		r.page.Events = append(r.page.Events, replayEvent{T: s.T, Name: e.Condition, Message: e.Message, Start: e.Start})
+		r.out("%7.1f s  %s", s.T, conditionText(e.Condition, e.Message, e.Start))
+	}
+	if s.Text != "" && !s.Same {
+		r.out("%7.1f s  %s", s.T, oneLine(s.Text))
 	}
 	r.page.Pairs = append(r.page.Pairs, s)
+}
+
+// conditionText is a condition's start or end for people.
+func conditionText(name, message string, start bool) string {
+	switch {
+	case !start:
+		return "[" + name + " ends]"
+	case message == "":
+		return "[" + name + "]"
+	}
+	return "[" + name + ": " + message + "]"
+}
+
+// player plays a recording at a speed, or as fast as it is read where that is 0. To the sampler it can wait: what there is no
+// time for is the model's affair.
+type player struct {
+	capture.Source
+	speed        float64
+	note         func(string)
+	first, start time.Time
+}
+
+// Unpaced implements capture.Unpaced.
+func (p *player) Unpaced() bool { return true }
+
+// Next implements capture.Source.
+func (p *player) Next(ctx context.Context) (capture.Frame, error) {
+	f, err := p.Source.Next(ctx)
+	if errors.Is(err, capture.ErrBadFrame) {
+		p.note(err.Error())
+	}
+	if err != nil || p.speed == 0 {
+		return f, err
+	}
+	if p.first.IsZero() {
+		p.first, p.start = f.At, time.Now()
+	}
+	if !sleepUntil(ctx, p.start.Add(time.Duration(float64(f.At.Sub(p.first))/p.speed))) {
+		return f, ctx.Err()
+	}
+	return f, nil
+}
+
+// noteHandler makes notes of what the pipeline logs.
+type noteHandler struct{ note func(string) }
+
+func (h noteHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelInfo }
+func (h noteHandler) WithAttrs([]slog.Attr) slog.Handler           { return h }
+func (h noteHandler) WithGroup(string) slog.Handler                { return h }
+func (h noteHandler) Handle(_ context.Context, r slog.Record) error {
+	s := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Key == "err" {
+			s += ": " + a.Value.String()
+		}
+		return true
+	})
+	h.note(s)
 	return nil
 }

@@ -28,6 +28,7 @@ type live struct {
 	spoken bool // the newest pair has been thought about
 	tokens int  // prefilled since the latest description
 
+	moment  Moment
 	answers []vlm.Answer
 	took    time.Duration // to answer, for the newest pair
 	still   int           // pairs since anything changed
@@ -227,14 +228,25 @@ func (p *Pipeline) frames(ctx context.Context, c *camera) {
 		p.trouble(c, err)
 		return
 	}
-	if l.spoken || l.stale() || len(l.w.Frames()) == 0 || !c.enough(l.step) {
+	if l.spoken || l.stale() || len(l.w.Frames()) == 0 {
 		return
 	}
-	l.spoken = true
-	if err := p.speak(ctx, l); err != nil && ctx.Err() == nil && !errors.Is(err, errStale) {
-		p.failed(c, err)
+	if c.enough(l.step) {
+		l.spoken = true
+		if err := p.speak(ctx, l); err != nil && ctx.Err() == nil && !errors.Is(err, errStale) {
+			p.failed(c, err)
+		}
 	}
+	p.tell(l)
 	p.tune(c, l)
+}
+
+// tell tells of the newest pair, once.
+func (p *Pipeline) tell(l *live) {
+	if p.o.Moment != nil && l.moment.Camera != "" {
+		p.o.Moment(l.moment)
+	}
+	l.moment = Moment{}
 }
 
 var errStale = errors.New("the camera was disabled or set anew meanwhile")
@@ -298,6 +310,7 @@ func (p *Pipeline) addPair(ctx context.Context, l *live, pair stream.Pair) error
 	}
 	l.step, l.at, l.spoken = st, pair.At, false
 	l.newest, _ = pair.Frames[1].Origin.(capture.Frame)
+	l.moment = Moment{Camera: l.c.Name, Pair: pair, Step: st}
 	if l.still++; !st.Skipped {
 		l.still, l.quiet = 0, false
 	}
@@ -317,7 +330,9 @@ func (p *Pipeline) speak(ctx context.Context, l *live) error {
 	if l.stale() {
 		return errStale
 	}
-	for _, e := range v.events(l.at, l.answers) {
+	m := &l.moment
+	m.Answers, m.Asked, m.Events = l.answers, l.took, v.events(l.at, l.answers)
+	for _, e := range m.Events {
 		d := l.description()
 		d.Condition, d.Answers, d.Ready = &e, l.answers, time.Now()
 		if err := p.condition(c, d); err != nil {
@@ -329,17 +344,19 @@ func (p *Pipeline) speak(ctx context.Context, l *live) error {
 	if why == stream.NotDue {
 		return nil
 	}
+	start := time.Now()
 	d, err := l.describe(ctx, inquiry{Prompt: l.set.Prompt, MaxTokens: c.MaxTokens, Schema: c.Schema})
 	if err != nil {
 		v.policy = nil // the next pair tries again
 		return err
 	}
 	d.Why = why
+	m.Why, m.Result, m.Described = why, d.Result, time.Since(start)
 	switch {
 	case l.stale():
 		return errStale
 	case !v.news(why, d.Result.Text, l.answers):
-		if d.Result.Text != "" {
+		if m.Repeated = true; d.Result.Text != "" {
 			c.count(func(s *Stats) { s.Stream.Suppressed++ })
 			p.o.Log.Debug("description repeats the one before", "camera", c.Name, "text", d.Result.Text, "why", why)
 		}

@@ -137,6 +137,9 @@ type Options struct {
 	// Watch, if set, hears every frame as it enters a window. It is called on
 	// the camera's goroutine and must return soon.
 	Watch func(camera string, f capture.Frame)
+	// Moment, if set, hears of every pair that went into a window, after what there was to say about it. It is called on Run's
+	// goroutine.
+	Moment func(m Moment)
 }
 
 // Pipeline runs cameras against a model.

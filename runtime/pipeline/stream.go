@@ -6,6 +6,7 @@ import (
 
 	"github.com/edgevlm/edgevlm/runtime/stream"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
+	"github.com/edgevlm/edgevlm/runtime/watch"
 )
 
 // Stream says how a camera's window is kept in the model, so that every frame is paid for once. It needs a model that is a
@@ -76,6 +77,21 @@ func (e Engine) Sizes() (least, most, unit int) {
 	i := e.Images()
 	side := i.PatchSize * i.MergeSize
 	return i.VideoMinPixels, i.VideoMaxPixels, side * side
+}
+
+// Moment is what became of one pair in a camera's window.
+type Moment struct {
+	Camera  string
+	Pair    stream.Pair
+	Step    stream.Step
+	Answers []vlm.Answer // those that stand, nil before the window is asked about
+	Asked   time.Duration
+	Events  []watch.Event
+	// Why there is a Result, NotDue if there is none. Repeated says that it was not published, since it is the one before.
+	Why       stream.Why
+	Result    vlm.Result
+	Repeated  bool
+	Described time.Duration
 }
 
 // StreamStats are a camera's counters of its windows since the start.
