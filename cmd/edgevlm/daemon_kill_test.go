@@ -42,7 +42,7 @@ func TestEventsOutliveKillsOfTheRealDaemon(t *testing.T) {
 		}
 	}
 	file := filepath.Join(dir, "edgevlm.yaml")
-	text := fmt.Sprintf("device: gate\ncameras:\n  - { name: yard, source: files:clip, loop: true, fps: 30, window: 100ms, publish: { every: 0s } }\n"+
+	text := fmt.Sprintf("device: gate\ncameras:\n  - { name: yard, source: files:clip, loop: true, fps: 30, window: 100ms, publish: { every: 0s, changes: false } }\n"+
 		"mqtt: { url: %s }\nspool: { dir: spool }\nhttp: { listen: \"\" }\n", m.URL())
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

@@ -93,7 +93,7 @@ func TestTheDaemonFromCameraToBroker(t *testing.T) {
 device: board
 model: { name: demo }
 cameras:
-  - { name: yard, source: "v4l2:%s", width: 320, height: 180, fps: 2, window: 2s, publish: { every: 0s } }
+  - { name: yard, source: "v4l2:%s", width: 320, height: 180, fps: 2, window: 2s, publish: { every: 0s, changes: false } }
 mqtt: { url: "%s" }
 spool: { dir: %s }
 `, camera, b.URL(), t.TempDir()))
@@ -160,7 +160,7 @@ func TestTheDaemonObeysThePins(t *testing.T) {
 device: board
 model: { name: demo }
 cameras:
-  - { name: yard, source: "v4l2:%s", width: 320, height: 180, fps: 2, window: 2s, publish: { every: 0s } }
+  - { name: yard, source: "v4l2:%s", width: 320, height: 180, fps: 2, window: 2s, publish: { every: 0s, changes: false } }
 mqtt: { url: "%s" }
 gpio:
   privacy: { pin: SIM1, active: low, pull: up }
