@@ -28,15 +28,8 @@ import (
 
 // film is n frames of the demo's world, clip after clip.
 type film struct {
-	n, i  int
-	taken chan struct{} // one for each pair that may come
-	pix   []byte
-}
-
-func newFilm(n int) *film {
-	f := &film{n: n, taken: make(chan struct{}, n)}
-	f.taken <- struct{}{}
-	return f
+	n, i int
+	pix  []byte
 }
 
 func (f *film) Unpaced() bool { return true }
