@@ -101,18 +101,16 @@ func (m *Matrix) mulInt8Wide(out, x []float32, n int, r Runner) {
 			m.quantizeTile(k, panels[t*nb*widePanelBytes:][:nb*widePanelBytes], x[t*stripColumns*m.cols:], cols)
 		}
 	})
-	run(r, m.strips(), 1, func(strip, _ int) {
-		row := strip * stripRows32
-		live := min(stripRows32, m.rows-row)
-		for c := range n {
-			clear(out[c*m.rows+row:][:live])
-		}
-		w := m.packed[strip*m.stripSize():][:m.stripSize()]
+	run(r, m.strips(), share(m.strips(), stripChunk, r), func(from, to int) {
+		m.clearStrips(out, n, from, to)
 		for b := 0; b < nb; b += wideBlocks {
 			blocks := min(nb, b+wideBlocks) - b
-			for c := 0; c < n; c += stripColumns {
-				panel := panels[(c/stripColumns*nb+b)*widePanelBytes:]
-				m.addStrip(&k.int8Wide, w[b*wideBytes:], panel, blocks, out[c*m.rows+row:], min(stripColumns, n-c), live)
+			for strip := from; strip < to; strip++ {
+				w := m.packed[strip*m.stripSize()+b*wideBytes:]
+				for c := 0; c < n; c += stripColumns {
+					panel := panels[(c/stripColumns*nb+b)*widePanelBytes:]
+					m.addStrip(&k.int8Wide, w, panel, blocks, out, strip, c, n)
+				}
 			}
 		}
 	})

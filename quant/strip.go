@@ -22,6 +22,7 @@ const (
 	stripTailBytes = 256
 	stripColumns   = 8
 	stripBlocks    = 16 // a kernel call: its weights stay in the L1 cache; whole super-blocks
+	stripChunk     = 4  // strips a chunk: the columns' blocks stay in L2 while these pass
 )
 
 // stripKernel is how weights of one layout are spread and multiplied. The zero value is none.
@@ -102,32 +103,41 @@ func (m *Matrix) mulStrips(quantize func([]activation, []float32), sk *stripKern
 			}
 		}
 	})
-	strips := (m.rows + stripRows32 - 1) / stripRows32
-	run(r, strips, 1, func(strip, _ int) {
-		row := strip * stripRows32
-		live := min(stripRows32, m.rows-row)
-		for c := range n {
-			clear(out[c*m.rows+row:][:live])
-		}
+	run(r, m.strips(), share(m.strips(), stripChunk, r), func(from, to int) {
+		m.clearStrips(out, n, from, to)
 		buffer := stripBuffers.Get().(*stripBuffer)
 		defer stripBuffers.Put(buffer)
 		for b := 0; b < nb; b += stripBlocks {
 			blocks := min(nb, b+stripBlocks) - b
-			for g := range (live + groupRows - 1) / groupRows {
-				from := m.groups(strip*stripRows32/groupRows + g)
-				sk.spread(buffer[g*chunkBytes:], from[b/m.layout.blocks()*m.layout.groupBytes():], blocks)
-			}
-			for c := 0; c < n; c += stripColumns {
-				panel := panels[(c*nb+b*stripColumns)/stripColumns*stripPanelBytes:]
-				m.addStrip(&sk.mul, buffer[:], panel, blocks, out[c*m.rows+row:], min(stripColumns, n-c), live)
+			for strip := from; strip < to; strip++ {
+				first := strip * stripRows32 / groupRows
+				for g := first; g < min(m.rowGroups(), first+stripRows32/groupRows); g++ {
+					w := m.groups(g)[b/m.layout.blocks()*m.layout.groupBytes():]
+					sk.spread(buffer[(g-first)*chunkBytes:], w, blocks)
+				}
+				for c := 0; c < n; c += stripColumns {
+					panel := panels[(c/stripColumns*nb+b)*stripPanelBytes:]
+					m.addStrip(&sk.mul, buffer[:], panel, blocks, out, strip, c, n)
+				}
 			}
 		}
 	})
 	runtime.KeepAlive(m)
 }
 
-// addStrip adds blocks of a strip of which live rows exist times the n columns of a panel.
-func (m *Matrix) addStrip(k *stripTiles, w, panel []byte, nb int, out []float32, n, live int) {
+// clearStrips sets the rows of strips [from, to) of out to zero.
+func (m *Matrix) clearStrips(out []float32, n, from, to int) {
+	for c := range n {
+		clear(out[c*m.rows:][from*stripRows32 : min(m.rows, to*stripRows32)])
+	}
+}
+
+// addStrip adds blocks of a strip times the columns of a panel, of which the first is column c of n.
+func (m *Matrix) addStrip(k *stripTiles, w, panel []byte, nb int, out []float32, strip, c, n int) {
+	row := strip * stripRows32
+	out = out[c*m.rows+row:]
+	n = min(stripColumns, n-c)
+	live := min(stripRows32, m.rows-row)
 	if live == stripRows32 {
 		k.mul(w, panel, nb, out, m.rows, n)
 		return

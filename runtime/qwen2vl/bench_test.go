@@ -74,22 +74,29 @@ func BenchmarkDecode(b *testing.B) {
 	})
 }
 
+// BenchmarkPrefill256 also shows what a second thread is worth: tokens/s, and how many cores were at work.
 func BenchmarkPrefill256(b *testing.B) {
 	benchModels(b, "text", func(b *testing.B, f *gguf.File) {
-		m := loadText(b, f, testPool(b, runtime.NumCPU()))
-		s := newSession(b, m, 0)
-		ids, pos := story(256, 1), line(0, 256)
-		before := cpuTime()
-		logits := make([]float32, m.c.VocabSize)
-		for b.Loop() {
-			if err := s.Append(context.Background(), ids, nil, pos, logits); err != nil {
-				b.Fatal(err)
-			}
-			_ = s.Truncate(0)
+		for _, threads := range []int{1, 2} {
+			b.Run(fmt.Sprintf("threads=%d", threads), func(b *testing.B) { benchPrefill(b, f, threads) })
 		}
-		b.ReportMetric(256*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
-		b.ReportMetric(float64(cpuTime()-before)/float64(b.Elapsed()), "cores")
 	})
+}
+
+func benchPrefill(b *testing.B, f *gguf.File, threads int) {
+	m := loadText(b, f, testPool(b, threads))
+	s := newSession(b, m, 0)
+	ids, pos := story(256, 1), line(0, 256)
+	logits := make([]float32, m.c.VocabSize)
+	before := cpuTime()
+	for b.Loop() {
+		if err := s.Append(context.Background(), ids, nil, pos, logits); err != nil {
+			b.Fatal(err)
+		}
+		_ = s.Truncate(0)
+	}
+	b.ReportMetric(256*float64(b.N)/b.Elapsed().Seconds(), "tokens/s")
+	b.ReportMetric(float64(cpuTime()-before)/float64(b.Elapsed()), "cores")
 }
 
 // BenchmarkVision keeps a file's matrices as the file has them, BenchmarkVisionInt8 in eight bits, with one thread and with two.

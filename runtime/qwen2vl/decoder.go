@@ -76,17 +76,19 @@ func (m *Text) inputs(sc *textScratch, p *part) {
 	if p.in.Embeds != nil {
 		copy(sc.x[p.at*d:], p.in.Embeds[p.from*d:(p.from+p.n)*d])
 	}
-	for i := range p.n {
-		row := p.at + i
-		if p.in.Tokens != nil {
-			m.embed.Row(sc.x[row*d:(row+1)*d], int(p.in.Tokens[p.from+i]))
+	eachRows(m.pool, p.n, d*4+half*64, func(lo, hi int) {
+		for i := lo; i < hi; i++ {
+			row := p.at + i
+			if p.in.Tokens != nil {
+				m.embed.Row(sc.x[row*d:(row+1)*d], int(p.in.Tokens[p.from+i]))
+			}
+			pos := p.in.Pos[p.from+i]
+			for j, f := range m.freqs {
+				s, c := math.Sincos(float64(float32(float32(pos[m.axis[j]]) * f)))
+				sc.cos[row*half+j], sc.sin[row*half+j] = float32(c), float32(s)
+			}
 		}
-		pos := p.in.Pos[p.from+i]
-		for j, f := range m.freqs {
-			s, c := math.Sincos(float64(float32(float32(pos[m.axis[j]]) * f)))
-			sc.cos[row*half+j], sc.sin[row*half+j] = float32(c), float32(s)
-		}
-	}
+	})
 }
 
 // keysValues computes and stores the keys and values of a layer. It leaves the normed input in sc.h.
@@ -102,10 +104,12 @@ func (m *Text) keysValues(sc *textScratch, l *textLayer, layer int, parts []part
 	})
 	for i := range parts {
 		p := &parts[i]
-		for r := range p.n {
-			o := (p.at + r) * kd
-			p.s.kv.Put(layer, p.first+r, sc.k16[o:o+kd], sc.v16[o:o+kd])
-		}
+		eachRows(m.pool, p.n, kd*2, func(lo, hi int) { // many rows at once: neighbours share a key's cache lines
+			for r := lo; r < hi; r++ {
+				o := (p.at + r) * kd
+				p.s.kv.Put(layer, p.first+r, sc.k16[o:o+kd], sc.v16[o:o+kd])
+			}
+		})
 	}
 }
 
