@@ -128,6 +128,12 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// pass lets time pass in a bubble, and what is due be done.
+func pass(d time.Duration) {
+	time.Sleep(d)
+	synctest.Wait()
+}
+
 func yes(p float64) vlm.Answer {
 	a := vlm.Answer{Value: "no", Probability: 1 - p, Probabilities: []float64{p, 1 - p}}
 	if p >= 0.5 {
@@ -365,7 +371,7 @@ func TestATriggerBringsWhatThePipelineHadNoTimeFor(t *testing.T) {
 		})
 		done := make(chan error, 1)
 		go func() { done <- p.Run(ctx) }()
-		time.Sleep(15 * time.Second) // the first pair is being added, some 13 wait or are gone
+		pass(15 * time.Second) // the first pair is being added, some 13 wait or are gone
 		p.Trigger("yard")
 		p.Trigger("door") // there is none
 		time.Sleep(2 * time.Minute)
@@ -396,7 +402,7 @@ func TestADisabledCameraFreesItsWindow(t *testing.T) {
 		})
 		done := make(chan error, 1)
 		go func() { done <- p.Run(ctx) }()
-		time.Sleep(20 * time.Second)
+		pass(20 * time.Second)
 		if m.open != 1 || len(s.got) == 0 {
 			t.Fatalf("%d windows, %d descriptions", m.open, len(s.got))
 		}
@@ -408,12 +414,12 @@ func TestADisabledCameraFreesItsWindow(t *testing.T) {
 		if m.open != 0 {
 			t.Errorf("%d windows of a disabled camera", m.open)
 		}
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		if _, err := p.Describe(ctx, "yard"); err == nil || !strings.Contains(err.Error(), "disabled") || m.open != 0 {
 			t.Errorf("%v, %d windows", err, m.open)
 		}
 		p.Set("yard", set)
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		if m.open != 1 || len(s.got) != n+1 || s.got[n].Result.Text != "Now?" { // the same sentence again and again
 			t.Errorf("%d windows, %q", m.open, texts(s.got[n:]))
 		}
@@ -421,13 +427,13 @@ func TestADisabledCameraFreesItsWindow(t *testing.T) {
 		n = len(m.configs)
 		set.Prompt = "And now?"
 		p.Set("yard", set)
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		if len(m.configs) != n || s.got[len(s.got)-1].Result.Text != "And now?" {
 			t.Errorf("%d windows opened, %q", len(m.configs)-n, texts(s.got))
 		}
 		set.FPS, set.Frames = 1, 16
 		p.Set("yard", set)
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		if c := m.configs[len(m.configs)-1]; len(m.configs) != n+1 || m.open != 1 || c.FPS != 1 || c.Length != 16*time.Second || c.Mode != stream.Rolling {
 			t.Errorf("%d windows opened, %d open, %+v", len(m.configs)-n, m.open, c)
 		}
@@ -448,14 +454,14 @@ func TestRequestsAreAnsweredFromTheWindow(t *testing.T) {
 		})
 		done := make(chan error, 1)
 		go func() { done <- p.Run(ctx) }()
-		time.Sleep(500 * time.Millisecond)
+		pass(500 * time.Millisecond)
 		if _, err := p.Describe(ctx, "yard"); err == nil || !strings.Contains(err.Error(), "two frames") {
 			t.Errorf("before there is a pair: %v", err)
 		}
 		if f, err := p.Newest("yard"); err != nil || f.Seq != 0 {
 			t.Errorf("newest: %v, %v", f.Seq, err)
 		}
-		time.Sleep(10 * time.Second)
+		pass(10 * time.Second)
 		d, err := p.Ask(ctx, "yard", "", 0, []vlm.Question{{Name: "x", Text: "X?"}})
 		if err != nil || len(d.Answers) != 1 || d.Answers[0].Name != "x" || len(s.got) != 1 {
 			t.Errorf("ask: %+v, %v; %d descriptions", d, err, len(s.got))
