@@ -56,6 +56,27 @@ func TestSampleParsesAndItsCommentedKeysAreTheDefaults(t *testing.T) {
 	}
 }
 
+func TestWhatTheReadmeShowsIsAConfiguration(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, block := range regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(data), -1) {
+		text := block[1]
+		if !strings.Contains(text, "device:") {
+			text = "device: gate\n" + text
+		}
+		if _, err := Parse("README.md", []byte(text)); err != nil {
+			t.Error(err)
+		}
+		n++
+	}
+	if n < 2 {
+		t.Errorf("%d examples", n)
+	}
+}
+
 func TestEveryKeyIsRead(t *testing.T) {
 	got, err := Parse("c", []byte(`
 device: gate
