@@ -17,6 +17,9 @@ type Stream struct {
 	// Latency is what an answer may take from a pair's arrival on, 19 times of 20: the pictures' size, and if need be the
 	// window, are chosen so that it does. 0: the model's own sizes.
 	Latency time.Duration
+	// Changed is the share of the picture that has to change since a description for the next one, where the camera's Changes count
+	// and Savings compare; 0: 0.05.
+	Changed float64
 	// Least is how many pairs a window has before it is described or asked about, unless the camera has ended before; 0: two,
 	// since motion shows in no fewer.
 	Least int

@@ -36,7 +36,11 @@ func (c *camera) voiceFor(set Settings, gen int) *voice {
 	if v.policy == nil || v.prompt != set.Prompt {
 		// Frames come a little early or late; half an interval makes up for it.
 		every := max(0, c.Every-set.period()/2)
-		v.policy = stream.NewPolicy(stream.Publish{Every: every, Heartbeat: c.Heartbeat})
+		p := stream.Publish{Every: every, Heartbeat: c.Heartbeat}
+		if c.Stream != nil {
+			p.Changed = c.Stream.Changed
+		}
+		v.policy = stream.NewPolicy(p)
 		v.prompt, v.all = set.Prompt, !c.Changes
 	}
 	c.voice = v

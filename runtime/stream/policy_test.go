@@ -32,6 +32,9 @@ func TestDescriptionsFollowChangesWithAHeartbeat(t *testing.T) {
 		{19, 0, "no", nil, stream.NotDue},
 		{34, 0, "no", []float32{1, 0, 1, 0}, stream.WhyHeartbeat},
 		{38, 0, "no", []float32{1, 0, 1, 0}, stream.NotDue},
+		{40, 0.02, "no", []float32{1, 0, 1, 0}, stream.NotDue}, // something small that moves on
+		{41, 0.02, "no", []float32{1, 0, 1, 0}, stream.NotDue},
+		{42, 0.02, "no", []float32{1, 0, 1, 0}, stream.WhyScene},
 	} {
 		st := still
 		st.Changed = c.changed

@@ -11,8 +11,10 @@ import (
 type Publish struct {
 	Every     time.Duration // the least time from one description to the next; 0: none
 	Heartbeat time.Duration // the longest time without one; 0: 10 minutes, negative: no heartbeat
-	Changed   float64       // share of changed cells from which the scene is another one; 0: 0.05. Used where savings compare
-	Turned    float64       // mean cosine distance of the cells' embeddings from which it is; 0: 0.1
+	// Changed is the share of the picture's cells that have to change, those of several pairs added up, for the scene to be another
+	// one; 0: 0.05. It counts where savings compare.
+	Changed float64
+	Turned  float64 // mean cosine distance of the cells' embeddings from which it is; 0: 0.1
 }
 
 // Why says why a description is due.
@@ -35,7 +37,7 @@ type Policy struct {
 	began      bool
 	described  time.Time // of the newest description made
 	published  time.Time
-	moved      bool      // since the newest description
+	moved      float64   // share of the cells that changed since the newest description
 	answers    string    // at the newest description
 	embeddings []float32 // at the newest description
 	text       string    // of the newest one published
@@ -57,10 +59,14 @@ func NewPolicy(c Publish) *Policy {
 	return &Policy{c: c}
 }
 
-// Observe takes what a step of the window found. A change counts until the next description, however short it was.
+// Observe takes what a step of the window found. A change counts until the next description, however short it was, and many
+// small ones are a large one.
 func (p *Policy) Observe(st Step) {
-	if st.Restart != "" || st.Compared && st.Changed >= p.c.Changed {
-		p.moved = true
+	switch {
+	case st.Restart != "":
+		p.moved = 1
+	case st.Compared:
+		p.moved = min(1, p.moved+st.Changed)
 	}
 }
 
@@ -76,7 +82,7 @@ func (p *Policy) Due(at time.Time, answers string, embeddings []float32, hidden 
 	case gap >= 0 && gap < p.c.Every:
 	case answers != p.answers:
 		p.why = WhyAnswers
-	case p.moved:
+	case p.moved >= p.c.Changed:
 		p.why = WhyScene
 	case embeddings != nil && distance(embeddings, p.embeddings, hidden) >= p.c.Turned:
 		p.why = WhyEmbeddings
@@ -90,7 +96,7 @@ func (p *Policy) Due(at time.Time, answers string, embeddings []float32, hidden 
 }
 
 func (p *Policy) made(at time.Time, answers string, embeddings []float32) {
-	p.began, p.moved, p.described, p.answers = true, false, at, answers
+	p.began, p.moved, p.described, p.answers = true, 0, at, answers
 	p.embeddings = append(p.embeddings[:0], embeddings...)
 }
 

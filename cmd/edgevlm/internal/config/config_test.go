@@ -110,6 +110,7 @@ cameras:
     stream:
       mode: rolling
       savings: { drop: false, tower: false, contrast: 3.5, noise: 4, shift: 0, full_every: 9 }
+      changed: 0.25
       heartbeat: 1m
       latency: 5s
       before: 0
@@ -152,7 +153,7 @@ log: { level: warn, format: json }
 			},
 			Schema:  Schema{JSON: `{"type":"object","properties":{"z":{"type":"integer"},"a":{"enum":["x",1,2.5,null,true]}}}`, Line: 28},
 			Publish: Publish{Every: Duration(500 * time.Millisecond), Snapshot: true},
-			Stream:  Stream{Mode: "rolling", Savings: Savings{Contrast: 3.5, Noise: 4, FullEvery: 9}, Heartbeat: Duration(time.Minute), Latency: Duration(5 * time.Second)},
+			Stream:  Stream{Mode: "rolling", Savings: Savings{Contrast: 3.5, Noise: 4, FullEvery: 9}, Changed: 0.25, Heartbeat: Duration(time.Minute), Latency: Duration(5 * time.Second)},
 		}, door},
 		MQTT: MQTT{
 			URL: "mqtts://gate@broker:8883", Fallback: []string{"mqtt://other"}, User: "gate", PasswordFile: "p", ClientID: "me",
@@ -178,6 +179,7 @@ func TestProblemsNameTheirLineAndWhatToDo(t *testing.T) {
 		{"top key", cam + "mtqq: {}\n", "line 5: unknown key `mtqq`; did you mean `mqtt`?"},
 		{"stream mode", cam + "    stream: { mode: fast }\n", "line 5: `cameras[0].stream.mode` is `fast`; give exact, rolling or off"},
 		{"stream key", cam + "    stream:\n      saving: {}\n", "line 6: unknown key `saving` in cameras[0].stream; did you mean `savings`?"},
+		{"changed", cam + "    stream: { changed: 5 }\n", "line 5: `cameras[0].stream.changed` must be more than 0 and at most 1"},
 		{"heartbeat", cam + "    stream: { heartbeat: 1ms }\n", "line 5: `cameras[0].stream.heartbeat` must be between 1s and 24h, or 0s"},
 		{"latency", cam + "    stream: { latency: -1s }\n", "line 5: `cameras[0].stream.latency` must be between 100ms and 10m"},
 		{"latency without a stream", cam + "    stream: { mode: off, latency: 2s }\n", "line 5: `cameras[0].stream.latency` goes with mode exact or rolling"},

@@ -20,6 +20,7 @@ import (
 type Stream struct {
 	Mode      string   `yaml:"mode"` // exact, rolling, or StreamOff
 	Savings   Savings  `yaml:"savings"`
+	Changed   float64  `yaml:"changed"`   // share of the picture
 	Heartbeat Duration `yaml:"heartbeat"` // 0: none
 	Latency   Duration `yaml:"latency"`   // 0: no budget
 	Before    int      `yaml:"before"`    // pairs kept for a trigger
@@ -42,6 +43,7 @@ func defaultStream() Stream {
 	return Stream{
 		Mode:      stream.Exact.String(),
 		Savings:   Savings{Drop: true, Tower: true, Contrast: 2, Noise: 5, Shift: 4, FullEvery: 8},
+		Changed:   0.05,
 		Heartbeat: Duration(5 * time.Minute),
 		Before:    4,
 	}
@@ -60,7 +62,7 @@ func (s Stream) Pipeline() *pipeline.Stream {
 		return n
 	}
 	return &pipeline.Stream{
-		Mode: mode, Latency: s.Latency.Std(), Before: none(s.Before),
+		Mode: mode, Changed: s.Changed, Latency: s.Latency.Std(), Before: none(s.Before),
 		Savings: stream.Savings{
 			Drop: s.Savings.Drop, Incremental: s.Savings.Tower, Contrast: s.Savings.Contrast, Noise: s.Savings.Noise,
 			Shift: none(s.Savings.Shift), FullEvery: s.Savings.FullEvery,
@@ -79,6 +81,7 @@ func (s Stream) Beat() time.Duration {
 func (s *Stream) validate(d *decoder, at string) {
 	_, err := stream.ParseMode(s.Mode)
 	d.check(s.Mode != "" && (s.Mode == StreamOff || err == nil), at+".mode", "is `%s`; give exact, rolling or off", s.Mode)
+	d.check(s.Changed > 0 && s.Changed <= 1, at+".changed", "must be more than 0 and at most 1, the whole picture")
 	d.check(s.Heartbeat == 0 || s.Heartbeat.Std() >= time.Second && s.Heartbeat.Std() <= 24*time.Hour, at+".heartbeat", "must be between 1s and 24h, or 0s for none")
 	d.check(s.Latency == 0 || s.Latency.Std() >= 100*time.Millisecond && s.Latency.Std() <= 10*time.Minute, at+".latency", "must be between 100ms and 10m, or 0s for no budget")
 	d.check(s.Latency == 0 || s.Mode != StreamOff, at+".latency", "goes with mode exact or rolling")
