@@ -118,7 +118,7 @@ func TestSingleComponentForm(t *testing.T) {
 	}
 	b := messages["homeassistant/binary_sensor/edgevlm_gate/front_yard_q_person/config"]
 	m := decode(t, b)
-	if len(messages) != 13 || m["unique_id"] != "edgevlm_gate_front_yard_q_person" || m["device"] == nil || m["platform"] != nil {
+	if len(messages) != 14 || m["unique_id"] != "edgevlm_gate_front_yard_q_person" || m["device"] == nil || m["platform"] != nil {
 		t.Errorf("%d messages, %s", len(messages), b)
 	}
 }
