@@ -163,7 +163,7 @@ func BenchmarkStrip(b *testing.B) {
 					panel, out := aligned(stripBlocks*widePanelBytes), make([]float32, 1280*cols)
 					benchBest(b, 100*stripRows32*stripBlocks*blockLen*cols, func() {
 						for range 100 {
-							mul(w, panel, blocks, out, 1280)
+							mul(w, panel, blocks, out, 1280, 1)
 						}
 					})
 				})

@@ -10,6 +10,7 @@ func genericKernels() *kernels {
 		int8:         mulInt8Generic,
 		int8Wide:     stripTiles{int8WideGeneric(8), int8WideGeneric(4), int8WideGeneric(2), int8WideGeneric(1)},
 		quantizeWide: quantizeWideGeneric,
+		prefetch:     func(*byte, int) {},
 		ints: [layouts]intKernel{
 			layoutQ4_0: {gemv: gemvQ4_0Generic},
 			layoutQ4_1: {gemv: gemvQ4_1Generic},

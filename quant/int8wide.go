@@ -28,7 +28,10 @@ const (
 // int8WideGeneric is the portable kernel of that many columns.
 func int8WideGeneric(cols int) stripFunc {
 	four := binary.LittleEndian.Uint32
-	return func(w, panel []byte, nb int, out []float32, ldo int) {
+	return func(w, panel []byte, nb int, out []float32, ldo, add int) {
+		for c := 0; c < cols && add == 0; c++ {
+			clear(out[c*ldo:][:stripRows32])
+		}
 		for ; nb > 0; nb, w, panel = nb-1, w[wideBytes:], panel[min(len(panel), widePanelBytes):] {
 			for c := range cols {
 				d := math.Float32frombits(four(panel[wideScales+4*c:]))
@@ -102,14 +105,16 @@ func (m *Matrix) mulInt8Wide(out, x []float32, n int, r Runner) {
 		}
 	})
 	run(r, m.strips(), share(m.strips(), stripChunk, r), func(from, to int) {
-		m.clearStrips(out, n, from, to)
 		for b := 0; b < nb; b += wideBlocks {
 			blocks := min(nb, b+wideBlocks) - b
 			for strip := from; strip < to; strip++ {
 				w := m.packed[strip*m.stripSize()+b*wideBytes:]
+				if strip+1 < to {
+					k.prefetch(&w[m.stripSize()], blocks*wideBytes)
+				}
 				for c := 0; c < n; c += stripColumns {
 					panel := panels[(c/stripColumns*nb+b)*widePanelBytes:]
-					m.addStrip(&k.int8Wide, w, panel, blocks, out, strip, c, n)
+					m.addStrip(&k.int8Wide, w, panel, b, blocks, out, strip, c, n)
 				}
 			}
 		}

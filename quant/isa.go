@@ -20,6 +20,7 @@ type kernels struct {
 
 	quantizeWide func(panel []byte, x []float32, ldx, cols, nb int) // cols and nb are at least 1
 	int8Wide     stripTiles
+	prefetch     func(p *byte, n int) // n bytes to the L2 cache
 }
 
 // intKernel multiplies one layout. Both functions add to out, so that a long row can be fed in pieces.
@@ -89,7 +90,7 @@ func (k *kernels) fill(base *kernels) {
 		k.int8, k.quantizeU8 = base.int8, base.quantizeU8
 	}
 	if k.quantizeWide == nil {
-		k.int8Wide, k.quantizeWide = base.int8Wide, base.quantizeWide
+		k.int8Wide, k.quantizeWide, k.prefetch = base.int8Wide, base.quantizeWide, base.prefetch
 	}
 	for l := range k.ints {
 		if k.ints[l].gemv == nil {

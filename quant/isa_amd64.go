@@ -73,5 +73,6 @@ func vnniKernels(k kernels) *kernels {
 		k.ints[l].strip, k.ints[l].spread, k.ints[l].wide = s, nil, nil
 	}
 	k.int8Wide, k.quantizeWide = stripTiles{int8Wide8VNNI, int8Wide4VNNI, int8Wide2VNNI, int8Wide1VNNI}, quantizeWideVNNI
+	k.prefetch = prefetchL2
 	return &k
 }

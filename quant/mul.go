@@ -81,7 +81,7 @@ func (m *Matrix) mulInt(out, x []float32, n int, r Runner) {
 	k := active()
 	ik := &k.ints[m.layout]
 	if ik.strip.from > 0 && n >= ik.strip.from {
-		m.mulStrips(k.quantize, &ik.strip, out, x, n, r)
+		m.mulStrips(k, out, x, n, r)
 		return
 	}
 	if ik.wide != nil && n >= wideFrom {

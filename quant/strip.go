@@ -37,8 +37,8 @@ type stripKernel struct {
 // stripTiles are the kernels of 8, 4, 2 and 1 columns; nil: as two of the next.
 type stripTiles [4]stripFunc
 
-// stripFunc multiplies nb blocks of a strip by a tile's columns: out[c*ldo : c*ldo+32] += for each column c.
-type stripFunc = func(w, panel []byte, nb int, out []float32, ldo int)
+// stripFunc multiplies nb blocks of a strip by a tile's columns: out[c*ldo : c*ldo+32] += for each column c, or = where add is 0.
+type stripFunc = func(w, panel []byte, nb int, out []float32, ldo, add int)
 
 // stripPanel is one block of up to 8 columns; the assembly knows it (384 bytes).
 type stripPanel struct {
@@ -83,7 +83,8 @@ var stripBuffers = sync.Pool{New: func() any {
 }}
 
 // mulStrips is Mul by strips.
-func (m *Matrix) mulStrips(quantize func([]activation, []float32), sk *stripKernel, out, x []float32, n int, r Runner) {
+func (m *Matrix) mulStrips(k *kernels, out, x []float32, n int, r Runner) {
+	sk := &k.ints[m.layout].strip
 	s := scratches.Get().(*scratch)
 	defer scratches.Put(s)
 	nb := m.nb
@@ -96,7 +97,7 @@ func (m *Matrix) mulStrips(quantize func([]activation, []float32), sk *stripKern
 		for t := from; t < to; t++ {
 			dst := stripPanels(panels[t*nb*stripPanelBytes:][:nb*stripPanelBytes])
 			for c := t * stripColumns; c < min(n, (t+1)*stripColumns); c++ {
-				quantizeRow(quantize, a, x[c*m.cols:][:m.cols])
+				quantizeRow(k.quantize, a, x[c*m.cols:][:m.cols])
 				for b := range dst {
 					dst[b].set(c, &a[b], sk)
 				}
@@ -104,7 +105,6 @@ func (m *Matrix) mulStrips(quantize func([]activation, []float32), sk *stripKern
 		}
 	})
 	run(r, m.strips(), share(m.strips(), stripChunk, r), func(from, to int) {
-		m.clearStrips(out, n, from, to)
 		buffer := stripBuffers.Get().(*stripBuffer)
 		defer stripBuffers.Put(buffer)
 		for b := 0; b < nb; b += stripBlocks {
@@ -115,9 +115,14 @@ func (m *Matrix) mulStrips(quantize func([]activation, []float32), sk *stripKern
 					w := m.groups(g)[b/m.layout.blocks()*m.layout.groupBytes():]
 					sk.spread(buffer[(g-first)*chunkBytes:], w, blocks)
 				}
+				// The next strip's weights come from memory meanwhile.
+				for g := first + stripRows32/groupRows; g < min(m.rowGroups(), first+2*stripRows32/groupRows); g++ {
+					w := m.groups(g)[b/m.layout.blocks()*m.layout.groupBytes():]
+					k.prefetch(&w[0], blocks/m.layout.blocks()*m.layout.groupBytes())
+				}
 				for c := 0; c < n; c += stripColumns {
 					panel := panels[(c/stripColumns*nb+b)*stripPanelBytes:]
-					m.addStrip(&sk.mul, buffer[:], panel, blocks, out, strip, c, n)
+					m.addStrip(&sk.mul, buffer[:], panel, b, blocks, out, strip, c, n)
 				}
 			}
 		}
@@ -125,42 +130,35 @@ func (m *Matrix) mulStrips(quantize func([]activation, []float32), sk *stripKern
 	runtime.KeepAlive(m)
 }
 
-// clearStrips sets the rows of strips [from, to) of out to zero.
-func (m *Matrix) clearStrips(out []float32, n, from, to int) {
-	for c := range n {
-		clear(out[c*m.rows:][from*stripRows32 : min(m.rows, to*stripRows32)])
-	}
-}
-
-// addStrip adds blocks of a strip times the columns of a panel, of which the first is column c of n.
-func (m *Matrix) addStrip(k *stripTiles, w, panel []byte, nb int, out []float32, strip, c, n int) {
+// addStrip adds nb blocks of a strip from block b on, times the columns of a panel, of which the first is column c of n.
+func (m *Matrix) addStrip(k *stripTiles, w, panel []byte, b, nb int, out []float32, strip, c, n int) {
 	row := strip * stripRows32
 	out = out[c*m.rows+row:]
 	n = min(stripColumns, n-c)
 	live := min(stripRows32, m.rows-row)
 	if live == stripRows32 {
-		k.mul(w, panel, nb, out, m.rows, n)
+		k.mul(w, panel, nb, out, m.rows, n, b)
 		return
 	}
 	var edge [stripColumns * stripRows32]float32
 	for c := range n {
 		copy(edge[c*stripRows32:][:live], out[c*m.rows:])
 	}
-	k.mul(w, panel, nb, edge[:], stripRows32, n)
+	k.mul(w, panel, nb, edge[:], stripRows32, n, b)
 	for c := range n {
 		copy(out[c*m.rows:][:live], edge[c*stripRows32:])
 	}
 }
 
 // mul multiplies the n columns of a panel in pieces that there are kernels for.
-func (k *stripTiles) mul(w, panel []byte, nb int, out []float32, ldo, n int) {
+func (k *stripTiles) mul(w, panel []byte, nb int, out []float32, ldo, n, add int) {
 	for i, c := 0, 0; c < n; {
 		cols := stripColumns >> i
 		if cols > n-c || k[i] == nil {
 			i++
 			continue
 		}
-		k[i](w, panel[4*c:], nb, out[c*ldo:], ldo)
+		k[i](w, panel[4*c:], nb, out[c*ldo:], ldo, add)
 		c += cols
 	}
 }

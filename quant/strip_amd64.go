@@ -22,58 +22,61 @@ func spreadStripQ5_KAVX2(dst, w []byte, nb int)
 func spreadStripQ6_KAVX2(dst, w []byte, nb int)
 
 //go:noescape
-func strip8VNNI(w, panel []byte, nb int, out []float32, ldo int)
+func strip8VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
 
 //go:noescape
-func strip4VNNI(w, panel []byte, nb int, out []float32, ldo int)
+func strip4VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
 
 //go:noescape
-func strip2VNNI(w, panel []byte, nb int, out []float32, ldo int)
+func strip2VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
 
 //go:noescape
-func strip1VNNI(w, panel []byte, nb int, out []float32, ldo int)
+func strip1VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
 
 //go:noescape
-func stripMin8VNNI(w, panel []byte, nb int, out []float32, ldo int)
+func stripMin8VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
 
 //go:noescape
-func stripMin4VNNI(w, panel []byte, nb int, out []float32, ldo int)
+func stripMin4VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
 
 //go:noescape
-func stripMin2VNNI(w, panel []byte, nb int, out []float32, ldo int)
+func stripMin2VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
 
 //go:noescape
-func stripMin1VNNI(w, panel []byte, nb int, out []float32, ldo int)
+func stripMin1VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
 
 //go:noescape
-func strip_K4VNNI(w, panel []byte, nb int, out []float32, ldo int)
+func strip_K4VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
 
 //go:noescape
-func strip_K2VNNI(w, panel []byte, nb int, out []float32, ldo int)
+func strip_K2VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
 
 //go:noescape
-func strip_K1VNNI(w, panel []byte, nb int, out []float32, ldo int)
+func strip_K1VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
 
 //go:noescape
-func strip_K6x4VNNI(w, panel []byte, nb int, out []float32, ldo int)
+func strip_K6x4VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
 
 //go:noescape
-func strip_K6x2VNNI(w, panel []byte, nb int, out []float32, ldo int)
+func strip_K6x2VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
 
 //go:noescape
-func strip_K6x1VNNI(w, panel []byte, nb int, out []float32, ldo int)
+func strip_K6x1VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
 
 //go:noescape
-func int8Wide8VNNI(w, panel []byte, nb int, out []float32, ldo int)
+func int8Wide8VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
 
 //go:noescape
-func int8Wide4VNNI(w, panel []byte, nb int, out []float32, ldo int)
+func int8Wide4VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
 
 //go:noescape
-func int8Wide2VNNI(w, panel []byte, nb int, out []float32, ldo int)
+func int8Wide2VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
 
 //go:noescape
-func int8Wide1VNNI(w, panel []byte, nb int, out []float32, ldo int)
+func int8Wide1VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
 
 //go:noescape
 func quantizeWideVNNI(panel []byte, x []float32, ldx, cols, nb int)
+
+//go:noescape
+func prefetchL2(p *byte, n int)

@@ -406,8 +406,8 @@ sub:
 	VZEROUPPER
 	RET
 
-// func strip8VNNI(w, panel []byte, nb int, out []float32, ldo int)
-TEXT ·strip8VNNI(SB), NOSPLIT, $0-88
+// func strip8VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
+TEXT ·strip8VNNI(SB), NOSPLIT, $0-96
 	MOVQ w_base+0(FP), DI
 	MOVQ panel_base+24(FP), SI
 	MOVQ nb+48(FP), CX
@@ -417,6 +417,25 @@ TEXT ·strip8VNNI(SB), NOSPLIT, $0-88
 	LEAQ (R8)(R8*2), R11
 	LEAQ (DX)(R11*1), R9
 	LEAQ (R9)(R11*1), R10
+	CMPQ add+88(FP), $0
+	JNE  loop
+	VPXORD Z0, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, 64(DX)
+	VMOVUPS Z0, (DX)(R8*1)
+	VMOVUPS Z0, 64(DX)(R8*1)
+	VMOVUPS Z0, (DX)(R8*2)
+	VMOVUPS Z0, 64(DX)(R8*2)
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z0, 64(R9)
+	VMOVUPS Z0, (DX)(R8*4)
+	VMOVUPS Z0, 64(DX)(R8*4)
+	VMOVUPS Z0, (R9)(R8*2)
+	VMOVUPS Z0, 64(R9)(R8*2)
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z0, 64(R10)
+	VMOVUPS Z0, (R9)(R8*4)
+	VMOVUPS Z0, 64(R9)(R8*4)
 loop:
 	VPBROADCASTD 320(SI), Z0
 	VMOVDQA64 Z0, Z1
@@ -715,8 +734,8 @@ loop:
 	VZEROUPPER
 	RET
 
-// func stripMin8VNNI(w, panel []byte, nb int, out []float32, ldo int)
-TEXT ·stripMin8VNNI(SB), NOSPLIT, $0-88
+// func stripMin8VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
+TEXT ·stripMin8VNNI(SB), NOSPLIT, $0-96
 	MOVQ w_base+0(FP), DI
 	MOVQ panel_base+24(FP), SI
 	MOVQ nb+48(FP), CX
@@ -726,6 +745,25 @@ TEXT ·stripMin8VNNI(SB), NOSPLIT, $0-88
 	LEAQ (R8)(R8*2), R11
 	LEAQ (DX)(R11*1), R9
 	LEAQ (R9)(R11*1), R10
+	CMPQ add+88(FP), $0
+	JNE  loop
+	VPXORD Z0, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, 64(DX)
+	VMOVUPS Z0, (DX)(R8*1)
+	VMOVUPS Z0, 64(DX)(R8*1)
+	VMOVUPS Z0, (DX)(R8*2)
+	VMOVUPS Z0, 64(DX)(R8*2)
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z0, 64(R9)
+	VMOVUPS Z0, (DX)(R8*4)
+	VMOVUPS Z0, 64(DX)(R8*4)
+	VMOVUPS Z0, (R9)(R8*2)
+	VMOVUPS Z0, 64(R9)(R8*2)
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z0, 64(R10)
+	VMOVUPS Z0, (R9)(R8*4)
+	VMOVUPS Z0, 64(R9)(R8*4)
 loop:
 	VPBROADCASTD 320(SI), Z0
 	VMOVDQA64 Z0, Z1
@@ -1042,8 +1080,8 @@ loop:
 	VZEROUPPER
 	RET
 
-// func int8Wide8VNNI(w, panel []byte, nb int, out []float32, ldo int)
-TEXT ·int8Wide8VNNI(SB), NOSPLIT, $0-88
+// func int8Wide8VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
+TEXT ·int8Wide8VNNI(SB), NOSPLIT, $0-96
 	MOVQ w_base+0(FP), DI
 	MOVQ panel_base+24(FP), SI
 	MOVQ nb+48(FP), CX
@@ -1053,6 +1091,25 @@ TEXT ·int8Wide8VNNI(SB), NOSPLIT, $0-88
 	LEAQ (R8)(R8*2), R11
 	LEAQ (DX)(R11*1), R9
 	LEAQ (R9)(R11*1), R10
+	CMPQ add+88(FP), $0
+	JNE  loop
+	VPXORD Z0, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, 64(DX)
+	VMOVUPS Z0, (DX)(R8*1)
+	VMOVUPS Z0, 64(DX)(R8*1)
+	VMOVUPS Z0, (DX)(R8*2)
+	VMOVUPS Z0, 64(DX)(R8*2)
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z0, 64(R9)
+	VMOVUPS Z0, (DX)(R8*4)
+	VMOVUPS Z0, 64(DX)(R8*4)
+	VMOVUPS Z0, (R9)(R8*2)
+	VMOVUPS Z0, 64(R9)(R8*2)
+	VMOVUPS Z0, (R10)
+	VMOVUPS Z0, 64(R10)
+	VMOVUPS Z0, (R9)(R8*4)
+	VMOVUPS Z0, 64(R9)(R8*4)
 loop:
 	VPBROADCASTD 544(SI), Z0
 	VMOVDQA64 Z0, Z1
@@ -1559,8 +1616,8 @@ loop:
 	VZEROUPPER
 	RET
 
-// func strip4VNNI(w, panel []byte, nb int, out []float32, ldo int)
-TEXT ·strip4VNNI(SB), NOSPLIT, $0-88
+// func strip4VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
+TEXT ·strip4VNNI(SB), NOSPLIT, $0-96
 	MOVQ w_base+0(FP), DI
 	MOVQ panel_base+24(FP), SI
 	MOVQ nb+48(FP), CX
@@ -1569,6 +1626,17 @@ TEXT ·strip4VNNI(SB), NOSPLIT, $0-88
 	SHLQ $2, R8
 	LEAQ (R8)(R8*2), R11
 	LEAQ (DX)(R11*1), R9
+	CMPQ add+88(FP), $0
+	JNE  loop
+	VPXORD Z0, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, 64(DX)
+	VMOVUPS Z0, (DX)(R8*1)
+	VMOVUPS Z0, 64(DX)(R8*1)
+	VMOVUPS Z0, (DX)(R8*2)
+	VMOVUPS Z0, 64(DX)(R8*2)
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z0, 64(R9)
 loop:
 	VPBROADCASTD 320(SI), Z0
 	VMOVDQA64 Z0, Z1
@@ -1731,8 +1799,8 @@ loop:
 	VZEROUPPER
 	RET
 
-// func stripMin4VNNI(w, panel []byte, nb int, out []float32, ldo int)
-TEXT ·stripMin4VNNI(SB), NOSPLIT, $0-88
+// func stripMin4VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
+TEXT ·stripMin4VNNI(SB), NOSPLIT, $0-96
 	MOVQ w_base+0(FP), DI
 	MOVQ panel_base+24(FP), SI
 	MOVQ nb+48(FP), CX
@@ -1741,6 +1809,17 @@ TEXT ·stripMin4VNNI(SB), NOSPLIT, $0-88
 	SHLQ $2, R8
 	LEAQ (R8)(R8*2), R11
 	LEAQ (DX)(R11*1), R9
+	CMPQ add+88(FP), $0
+	JNE  loop
+	VPXORD Z0, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, 64(DX)
+	VMOVUPS Z0, (DX)(R8*1)
+	VMOVUPS Z0, 64(DX)(R8*1)
+	VMOVUPS Z0, (DX)(R8*2)
+	VMOVUPS Z0, 64(DX)(R8*2)
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z0, 64(R9)
 loop:
 	VPBROADCASTD 320(SI), Z0
 	VMOVDQA64 Z0, Z1
@@ -1913,8 +1992,8 @@ loop:
 	VZEROUPPER
 	RET
 
-// func int8Wide4VNNI(w, panel []byte, nb int, out []float32, ldo int)
-TEXT ·int8Wide4VNNI(SB), NOSPLIT, $0-88
+// func int8Wide4VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
+TEXT ·int8Wide4VNNI(SB), NOSPLIT, $0-96
 	MOVQ w_base+0(FP), DI
 	MOVQ panel_base+24(FP), SI
 	MOVQ nb+48(FP), CX
@@ -1923,6 +2002,17 @@ TEXT ·int8Wide4VNNI(SB), NOSPLIT, $0-88
 	SHLQ $2, R8
 	LEAQ (R8)(R8*2), R11
 	LEAQ (DX)(R11*1), R9
+	CMPQ add+88(FP), $0
+	JNE  loop
+	VPXORD Z0, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, 64(DX)
+	VMOVUPS Z0, (DX)(R8*1)
+	VMOVUPS Z0, 64(DX)(R8*1)
+	VMOVUPS Z0, (DX)(R8*2)
+	VMOVUPS Z0, 64(DX)(R8*2)
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z0, 64(R9)
 loop:
 	VPBROADCASTD 544(SI), Z0
 	VMOVDQA64 Z0, Z1
@@ -2197,14 +2287,21 @@ loop:
 	VZEROUPPER
 	RET
 
-// func strip2VNNI(w, panel []byte, nb int, out []float32, ldo int)
-TEXT ·strip2VNNI(SB), NOSPLIT, $0-88
+// func strip2VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
+TEXT ·strip2VNNI(SB), NOSPLIT, $0-96
 	MOVQ w_base+0(FP), DI
 	MOVQ panel_base+24(FP), SI
 	MOVQ nb+48(FP), CX
 	MOVQ out_base+56(FP), DX
 	MOVQ ldo+80(FP), R8
 	SHLQ $2, R8
+	CMPQ add+88(FP), $0
+	JNE  loop
+	VPXORD Z0, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, 64(DX)
+	VMOVUPS Z0, (DX)(R8*1)
+	VMOVUPS Z0, 64(DX)(R8*1)
 loop:
 	VPBROADCASTD 320(SI), Z0
 	VMOVDQA64 Z0, Z1
@@ -2299,14 +2396,21 @@ loop:
 	VZEROUPPER
 	RET
 
-// func stripMin2VNNI(w, panel []byte, nb int, out []float32, ldo int)
-TEXT ·stripMin2VNNI(SB), NOSPLIT, $0-88
+// func stripMin2VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
+TEXT ·stripMin2VNNI(SB), NOSPLIT, $0-96
 	MOVQ w_base+0(FP), DI
 	MOVQ panel_base+24(FP), SI
 	MOVQ nb+48(FP), CX
 	MOVQ out_base+56(FP), DX
 	MOVQ ldo+80(FP), R8
 	SHLQ $2, R8
+	CMPQ add+88(FP), $0
+	JNE  loop
+	VPXORD Z0, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, 64(DX)
+	VMOVUPS Z0, (DX)(R8*1)
+	VMOVUPS Z0, 64(DX)(R8*1)
 loop:
 	VPBROADCASTD 320(SI), Z0
 	VMOVDQA64 Z0, Z1
@@ -2407,14 +2511,21 @@ loop:
 	VZEROUPPER
 	RET
 
-// func int8Wide2VNNI(w, panel []byte, nb int, out []float32, ldo int)
-TEXT ·int8Wide2VNNI(SB), NOSPLIT, $0-88
+// func int8Wide2VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
+TEXT ·int8Wide2VNNI(SB), NOSPLIT, $0-96
 	MOVQ w_base+0(FP), DI
 	MOVQ panel_base+24(FP), SI
 	MOVQ nb+48(FP), CX
 	MOVQ out_base+56(FP), DX
 	MOVQ ldo+80(FP), R8
 	SHLQ $2, R8
+	CMPQ add+88(FP), $0
+	JNE  loop
+	VPXORD Z0, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, 64(DX)
+	VMOVUPS Z0, (DX)(R8*1)
+	VMOVUPS Z0, 64(DX)(R8*1)
 loop:
 	VPBROADCASTD 544(SI), Z0
 	VMOVDQA64 Z0, Z1
@@ -2573,14 +2684,19 @@ loop:
 	VZEROUPPER
 	RET
 
-// func strip1VNNI(w, panel []byte, nb int, out []float32, ldo int)
-TEXT ·strip1VNNI(SB), NOSPLIT, $0-88
+// func strip1VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
+TEXT ·strip1VNNI(SB), NOSPLIT, $0-96
 	MOVQ w_base+0(FP), DI
 	MOVQ panel_base+24(FP), SI
 	MOVQ nb+48(FP), CX
 	MOVQ out_base+56(FP), DX
 	MOVQ ldo+80(FP), R8
 	SHLQ $2, R8
+	CMPQ add+88(FP), $0
+	JNE  loop
+	VPXORD Z0, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, 64(DX)
 loop:
 	VPBROADCASTD 320(SI), Z0
 	VMOVDQA64 Z0, Z1
@@ -2641,14 +2757,19 @@ loop:
 	VZEROUPPER
 	RET
 
-// func stripMin1VNNI(w, panel []byte, nb int, out []float32, ldo int)
-TEXT ·stripMin1VNNI(SB), NOSPLIT, $0-88
+// func stripMin1VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
+TEXT ·stripMin1VNNI(SB), NOSPLIT, $0-96
 	MOVQ w_base+0(FP), DI
 	MOVQ panel_base+24(FP), SI
 	MOVQ nb+48(FP), CX
 	MOVQ out_base+56(FP), DX
 	MOVQ ldo+80(FP), R8
 	SHLQ $2, R8
+	CMPQ add+88(FP), $0
+	JNE  loop
+	VPXORD Z0, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, 64(DX)
 loop:
 	VPBROADCASTD 320(SI), Z0
 	VMOVDQA64 Z0, Z1
@@ -2713,14 +2834,19 @@ loop:
 	VZEROUPPER
 	RET
 
-// func int8Wide1VNNI(w, panel []byte, nb int, out []float32, ldo int)
-TEXT ·int8Wide1VNNI(SB), NOSPLIT, $0-88
+// func int8Wide1VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
+TEXT ·int8Wide1VNNI(SB), NOSPLIT, $0-96
 	MOVQ w_base+0(FP), DI
 	MOVQ panel_base+24(FP), SI
 	MOVQ nb+48(FP), CX
 	MOVQ out_base+56(FP), DX
 	MOVQ ldo+80(FP), R8
 	SHLQ $2, R8
+	CMPQ add+88(FP), $0
+	JNE  loop
+	VPXORD Z0, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, 64(DX)
 loop:
 	VPBROADCASTD 544(SI), Z0
 	VMOVDQA64 Z0, Z1
@@ -3011,17 +3137,39 @@ zeros:
 	VPXORD Z3, Z3, Z3
 	JMP  store
 
-// func strip_K4VNNI(w, panel []byte, nb int, out []float32, ldo int)
-TEXT ·strip_K4VNNI(SB), NOSPLIT, $0-88
+// func prefetchL2(p *byte, n int)
+TEXT ·prefetchL2(SB), NOSPLIT, $0-16
+	MOVQ p+0(FP), SI
+	MOVQ n+8(FP), CX
+loop:
+	PREFETCHT1 (SI)
+	ADDQ $64, SI
+	SUBQ $64, CX
+	JGT  loop
+	RET
+
+// func strip_K4VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
+TEXT ·strip_K4VNNI(SB), NOSPLIT, $0-96
 	MOVQ w_base+0(FP), DI
 	MOVQ panel_base+24(FP), SI
 	MOVQ nb+48(FP), CX
+	SHRQ $3, CX
 	MOVQ out_base+56(FP), DX
 	MOVQ ldo+80(FP), R8
 	SHLQ $2, R8
 	LEAQ (R8)(R8*2), R11
 	LEAQ (DX)(R11*1), R9
-	SHRQ $3, CX
+	CMPQ add+88(FP), $0
+	JNE  loop
+	VPXORD Z0, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, 64(DX)
+	VMOVUPS Z0, (DX)(R8*1)
+	VMOVUPS Z0, 64(DX)(R8*1)
+	VMOVUPS Z0, (DX)(R8*2)
+	VMOVUPS Z0, 64(DX)(R8*2)
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z0, 64(R9)
 loop:
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
@@ -3243,17 +3391,28 @@ sub:
 	VZEROUPPER
 	RET
 
-// func strip_K6x4VNNI(w, panel []byte, nb int, out []float32, ldo int)
-TEXT ·strip_K6x4VNNI(SB), NOSPLIT, $0-88
+// func strip_K6x4VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
+TEXT ·strip_K6x4VNNI(SB), NOSPLIT, $0-96
 	MOVQ w_base+0(FP), DI
 	MOVQ panel_base+24(FP), SI
 	MOVQ nb+48(FP), CX
+	SHRQ $3, CX
 	MOVQ out_base+56(FP), DX
 	MOVQ ldo+80(FP), R8
 	SHLQ $2, R8
 	LEAQ (R8)(R8*2), R11
 	LEAQ (DX)(R11*1), R9
-	SHRQ $3, CX
+	CMPQ add+88(FP), $0
+	JNE  loop
+	VPXORD Z0, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, 64(DX)
+	VMOVUPS Z0, (DX)(R8*1)
+	VMOVUPS Z0, 64(DX)(R8*1)
+	VMOVUPS Z0, (DX)(R8*2)
+	VMOVUPS Z0, 64(DX)(R8*2)
+	VMOVUPS Z0, (R9)
+	VMOVUPS Z0, 64(R9)
 loop:
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
@@ -3475,15 +3634,22 @@ sub:
 	VZEROUPPER
 	RET
 
-// func strip_K2VNNI(w, panel []byte, nb int, out []float32, ldo int)
-TEXT ·strip_K2VNNI(SB), NOSPLIT, $0-88
+// func strip_K2VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
+TEXT ·strip_K2VNNI(SB), NOSPLIT, $0-96
 	MOVQ w_base+0(FP), DI
 	MOVQ panel_base+24(FP), SI
 	MOVQ nb+48(FP), CX
+	SHRQ $3, CX
 	MOVQ out_base+56(FP), DX
 	MOVQ ldo+80(FP), R8
 	SHLQ $2, R8
-	SHRQ $3, CX
+	CMPQ add+88(FP), $0
+	JNE  loop
+	VPXORD Z0, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, 64(DX)
+	VMOVUPS Z0, (DX)(R8*1)
+	VMOVUPS Z0, 64(DX)(R8*1)
 loop:
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
@@ -3613,15 +3779,22 @@ sub:
 	VZEROUPPER
 	RET
 
-// func strip_K6x2VNNI(w, panel []byte, nb int, out []float32, ldo int)
-TEXT ·strip_K6x2VNNI(SB), NOSPLIT, $0-88
+// func strip_K6x2VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
+TEXT ·strip_K6x2VNNI(SB), NOSPLIT, $0-96
 	MOVQ w_base+0(FP), DI
 	MOVQ panel_base+24(FP), SI
 	MOVQ nb+48(FP), CX
+	SHRQ $3, CX
 	MOVQ out_base+56(FP), DX
 	MOVQ ldo+80(FP), R8
 	SHLQ $2, R8
-	SHRQ $3, CX
+	CMPQ add+88(FP), $0
+	JNE  loop
+	VPXORD Z0, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, 64(DX)
+	VMOVUPS Z0, (DX)(R8*1)
+	VMOVUPS Z0, 64(DX)(R8*1)
 loop:
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
@@ -3751,15 +3924,20 @@ sub:
 	VZEROUPPER
 	RET
 
-// func strip_K1VNNI(w, panel []byte, nb int, out []float32, ldo int)
-TEXT ·strip_K1VNNI(SB), NOSPLIT, $0-88
+// func strip_K1VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
+TEXT ·strip_K1VNNI(SB), NOSPLIT, $0-96
 	MOVQ w_base+0(FP), DI
 	MOVQ panel_base+24(FP), SI
 	MOVQ nb+48(FP), CX
+	SHRQ $3, CX
 	MOVQ out_base+56(FP), DX
 	MOVQ ldo+80(FP), R8
 	SHLQ $2, R8
-	SHRQ $3, CX
+	CMPQ add+88(FP), $0
+	JNE  loop
+	VPXORD Z0, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, 64(DX)
 loop:
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9
@@ -3843,15 +4021,20 @@ sub:
 	VZEROUPPER
 	RET
 
-// func strip_K6x1VNNI(w, panel []byte, nb int, out []float32, ldo int)
-TEXT ·strip_K6x1VNNI(SB), NOSPLIT, $0-88
+// func strip_K6x1VNNI(w, panel []byte, nb int, out []float32, ldo, add int)
+TEXT ·strip_K6x1VNNI(SB), NOSPLIT, $0-96
 	MOVQ w_base+0(FP), DI
 	MOVQ panel_base+24(FP), SI
 	MOVQ nb+48(FP), CX
+	SHRQ $3, CX
 	MOVQ out_base+56(FP), DX
 	MOVQ ldo+80(FP), R8
 	SHLQ $2, R8
-	SHRQ $3, CX
+	CMPQ add+88(FP), $0
+	JNE  loop
+	VPXORD Z0, Z0, Z0
+	VMOVUPS Z0, (DX)
+	VMOVUPS Z0, 64(DX)
 loop:
 	VPXORD Z8, Z8, Z8
 	VPXORD Z9, Z9, Z9

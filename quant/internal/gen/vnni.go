@@ -13,7 +13,7 @@ const (
 	stripTail              = 256  // d and dmin of a super-block
 	spQ, spD, spS, spBias  = 0, 256, 288, 320
 	spBias2, spSize        = 352, 384
-	stripSignature, spread = "(w, panel []byte, nb int, out []float32, ldo int)", "(dst, w []byte, nb int)"
+	stripSignature, spread = "(w, panel []byte, nb int, out []float32, ldo, add int)", "(dst, w []byte, nb int)"
 )
 
 // stripPlaces is where things are in a block of a strip and of a panel.
@@ -50,6 +50,7 @@ GLOBL bits45S<>(SB), RODATA|NOPTR, $4`)
 		strip(a, "int8Wide", wideAt, cols, false)
 	}
 	quantizeWide(a)
+	prefetch(a)
 	for _, cols := range []int{4, 2, 1} {
 		stripK(a, cols)
 		stripK6(a, cols)
@@ -155,11 +156,15 @@ func spreadStripK(a *asm, f kformat) {
 	spreadEnd(a)
 }
 
-// stripHead loads the arguments: DI weights, SI activations, CX blocks, and where the columns of out begin.
-func stripHead(a *asm, cols int) {
+// stripHead loads the arguments: DI weights, SI activations, CX blocks, and where the columns of out begin. Without add, out begins
+// as zeros.
+func stripHead(a *asm, cols int, supers bool) {
 	a.p("MOVQ w_base+0(FP), DI")
 	a.p("MOVQ panel_base+24(FP), SI")
 	a.p("MOVQ nb+48(FP), CX")
+	if supers {
+		a.p("SHRQ $3, CX")
+	}
 	a.p("MOVQ out_base+56(FP), DX")
 	a.p("MOVQ ldo+80(FP), R8")
 	a.p("SHLQ $2, R8")
@@ -169,6 +174,14 @@ func stripHead(a *asm, cols int) {
 	}
 	if cols > 6 {
 		a.p("LEAQ (R9)(R11*1), R10")
+	}
+	a.p("CMPQ add+88(FP), $0")
+	a.p("JNE  loop")
+	a.p("VPXORD Z0, Z0, Z0")
+	for c := range cols {
+		for r := range 2 {
+			a.p("VMOVUPS Z0, %s", stripOut(c, r))
+		}
 	}
 }
 
@@ -208,8 +221,8 @@ func strip(a *asm, name string, at stripPlaces, cols int, minimum bool) {
 	if minimum {
 		size = at.wide
 	}
-	a.fn(fmt.Sprintf("%s%dVNNI", name, cols), stripSignature, gemmArgs)
-	stripHead(a, cols)
+	a.fn(fmt.Sprintf("%s%dVNNI", name, cols), stripSignature, gemmArgs+8)
+	stripHead(a, cols, false)
 	a.label("loop")
 	stripStart(a, cols, at.bias)
 	stripProducts(a, cols, 0, at.steps, 16)
@@ -242,8 +255,8 @@ func strip(a *asm, name string, at stripPlaces, cols int, minimum bool) {
 // stripK: integer sums in Z0-Z7, inner sums in Z8-Z15, minima in Z16-Z23. A sum times its scale has at most 22 bits: the product of
 // the two as floats is exact.
 func stripK(a *asm, cols int) {
-	a.fn(fmt.Sprintf("strip_K%dVNNI", cols), stripSignature, gemmArgs)
-	stripHead(a, cols)
+	a.fn(fmt.Sprintf("strip_K%dVNNI", cols), stripSignature, gemmArgs+8)
+	stripHead(a, cols, true)
 	stripSupers(a, cols, []int{8, 16}, func() {
 		for i := range 2 * cols {
 			a.p("VPXORD Z%d, Z%d, Z%d", i, i, i)
@@ -269,8 +282,8 @@ func stripK(a *asm, cols int) {
 
 // stripK6: integer sums in Z0-Z7, inner sums in Z8-Z15. Both halves' sums times their scales together have at most 24 bits.
 func stripK6(a *asm, cols int) {
-	a.fn(fmt.Sprintf("strip_K6x%dVNNI", cols), stripSignature, gemmArgs)
-	stripHead(a, cols)
+	a.fn(fmt.Sprintf("strip_K6x%dVNNI", cols), stripSignature, gemmArgs+8)
+	stripHead(a, cols, true)
 	stripSupers(a, cols, []int{8}, func() {
 		for h := range 2 {
 			stripStart(a, cols, spBias+h*(spBias2-spBias))
@@ -294,7 +307,6 @@ func stripK6(a *asm, cols int) {
 // stripSupers runs sub for the sub-blocks of each super-block, sums over them beginning in the given registers at 0, and then adds
 // d times the inner sums, Z8-Z15, to out; more does what else is to be done with register 2c+r, which holds out, and dmin in Z26, Z27.
 func stripSupers(a *asm, cols int, sums []int, sub func(), more func(c, r int)) {
-	a.p("SHRQ $3, CX")
 	a.label("loop")
 	for _, first := range sums {
 		for i := range 2 * cols {
@@ -325,5 +337,18 @@ func stripSupers(a *asm, cols int, sums []int, sub func(), more func(c, r int)) 
 	a.p("DECQ CX")
 	a.p("JNZ  loop")
 	a.p("VZEROUPPER")
+	a.p("RET")
+}
+
+// prefetch brings n bytes near, to where they don't push out what is in use: the L2 cache.
+func prefetch(a *asm) {
+	a.fn("prefetchL2", "(p *byte, n int)", 16)
+	a.p("MOVQ p+0(FP), SI")
+	a.p("MOVQ n+8(FP), CX")
+	a.label("loop")
+	a.p("PREFETCHT1 (SI)")
+	a.p("ADDQ $64, SI")
+	a.p("SUBQ $64, CX")
+	a.p("JGT  loop")
 	a.p("RET")
 }
