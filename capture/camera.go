@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync"
+
+	"github.com/edgevlm/edgevlm/capture/internal/mjpeg"
 )
 
 // CameraConfig is a camera with all that happens to its frames before anything else sees them:
@@ -128,6 +130,7 @@ type gated struct {
 	mu     sync.Mutex
 	view   *View
 	gate   *MotionGate // nil: open
+	luma   mjpeg.Luma  // of the newest frame, if the view has decoded it
 	pixels float64
 	queue  []Frame
 }
@@ -164,7 +167,8 @@ func (g *gated) take() (Frame, bool) {
 
 // add puts what passes of a frame into the queue. Nothing leaves, nor is looked at for motion, that the view does not show: a
 // view that crops comes first; else the gate itself leaves the masks out, and the frames that it lets pass go through the view
-// then. Most frames of a quiet scene are so never decoded.
+// then. Most frames of a quiet scene are so never decoded, and those of one that moves once: while the gate is open the view
+// comes first, and the means that the gate needs come with its picture.
 func (g *gated) add(f Frame) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -172,30 +176,58 @@ func (g *gated) add(f Frame) error {
 		return g.show(f)
 	}
 	if g.view.Crop != (Rect{}) {
-		var err error
-		if f, err = g.view.Apply(f); err != nil {
+		f, err := g.view.Apply(f)
+		if err != nil {
 			return err
 		}
+		pass, _, err := g.gate.Add(f)
+		return errors.Join(err, g.enqueue(pass...))
 	}
-	pass, _, err := g.gate.Add(f)
-	for _, p := range pass {
-		err = errors.Join(err, g.show(p))
+	var shown Frame
+	first := g.gate.Open() && g.view.changes()
+	if first {
+		var err error
+		if shown, err = g.view.apply(f, &g.luma); err != nil {
+			return err
+		}
+	} else {
+		g.luma.W = 0
+	}
+	pass, _, err := g.gate.add(f, &g.luma)
+	if n := len(pass) - 1; first && n >= 0 { // the frame itself is the last
+		err = errors.Join(err, g.showAll(pass[:n]), g.enqueue(shown))
+		return err
+	}
+	return errors.Join(err, g.showAll(pass))
+}
+
+func (g *gated) showAll(frames []Frame) (err error) {
+	for _, f := range frames {
+		err = errors.Join(err, g.show(f))
 	}
 	return err
 }
 
 // show queues a frame as the view and the pace have it.
-func (g *gated) show(f Frame) (err error) {
-	if g.gate == nil || g.view.Crop == (Rect{}) {
-		if f, err = g.view.Apply(f); err != nil {
-			return err
-		}
-	}
-	if f, err = shrink(f, g.pixels); err != nil {
+func (g *gated) show(f Frame) error {
+	f, err := g.view.Apply(f)
+	if err != nil {
 		return err
 	}
-	g.queue = append(g.queue, f)
-	return nil
+	return g.enqueue(f)
+}
+
+// enqueue queues frames that the view has shown, as the pace has them.
+func (g *gated) enqueue(frames ...Frame) (err error) {
+	for _, f := range frames {
+		f, e := shrink(f, g.pixels)
+		if e != nil {
+			err = errors.Join(err, e)
+			continue
+		}
+		g.queue = append(g.queue, f)
+	}
+	return err
 }
 
 func (g *gated) trigger() {

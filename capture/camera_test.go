@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"image"
+	"image/draw"
+	"image/jpeg"
 	"io"
 	"net"
 	"os/exec"
@@ -224,6 +227,46 @@ func TestNoMaskedPixelLeavesACamera(t *testing.T) {
 			}
 		}
 	})
+}
+
+// While the gate is open pictures are decoded once, for the view and for the gate: neither may notice.
+func TestAnOpenGateShowsWhatTheViewShowsAndShutsInTime(t *testing.T) {
+	frames := capturetest.Frames(20, 128, 96, 2)
+	var wall bytes.Buffer
+	if err := jpeg.Encode(&wall, image.NewGray(image.Rect(0, 0, 128, 96)), nil); err != nil {
+		t.Fatal(err)
+	}
+	for i := range frames {
+		if i == 0 || i > 8 {
+			frames[i].Data = wall.Bytes()
+			continue
+		}
+		bright := image.NewGray(image.Rect(0, 0, 128, 96)) // a square that jumps by its own width
+		draw.Draw(bright, image.Rect(i%4*32, 32, i%4*32+32, 64), image.White, image.Point{}, draw.Src)
+		var b bytes.Buffer
+		if err := jpeg.Encode(&b, bright, nil); err != nil {
+			t.Fatal(err)
+		}
+		frames[i].Data = b.Bytes()
+	}
+	for name, view := range map[string]capture.View{
+		"nothing": {},
+		"mask":    {Masks: []capture.Mask{{{X: 0, Y: 0.6}, {X: 1, Y: 0.6}, {X: 1, Y: 1}, {X: 0, Y: 1}}}},
+		"turned":  {Rotate: 90},
+	} {
+		c := capture.CameraConfig{View: view, Motion: &capture.MotionConfig{Before: -1, Hold: 2 * time.Second}}
+		out := outputs(t, c, frames, func(int, *capture.Camera) {})
+		// Frame 1 is the first with motion, 8 the last; the hold is two seconds, four frames.
+		if len(out) != 12 || out[0].Seq != 1 || out[11].Seq != 12 {
+			t.Errorf("%s: %d frames, %d to %d", name, len(out), out[0].Seq, out[len(out)-1].Seq)
+		}
+		for _, f := range out {
+			want, err := view.Apply(frames[f.Seq])
+			if err != nil || want.Width != f.Width || !bytes.Equal(want.Data, f.Data) {
+				t.Fatalf("%s: frame %d is not what the view shows; %v", name, f.Seq, err)
+			}
+		}
+	}
 }
 
 func TestATriggerBringsTheFramesFromBefore(t *testing.T) {

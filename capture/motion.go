@@ -91,8 +91,11 @@ func (g *MotionGate) Trigger() { g.force = true }
 // Add takes the next frame and returns those that pass, oldest first: none while nothing moves, the frames from before and this
 // one when motion begins, then each frame until Hold is over. Moved is the share of the picture that changed, 0 to 1. A damaged
 // frame is ErrBadFrame and passes never.
-func (g *MotionGate) Add(f Frame) (pass []Frame, moved float64, err error) {
-	if err := g.lumaGrid(f, g.cells); err != nil {
+func (g *MotionGate) Add(f Frame) (pass []Frame, moved float64, err error) { return g.add(f, nil) }
+
+// add is Add for a frame that was decoded already, with its means in l; nil, or without a size: it is looked at here.
+func (g *MotionGate) add(f Frame, l *mjpeg.Luma) (pass []Frame, moved float64, err error) {
+	if err := g.lumaGrid(f, l, g.cells); err != nil {
 		return nil, 0, err
 	}
 	moved = g.compare(f.At)
@@ -202,8 +205,8 @@ func abs32(v float32) float32 {
 	return v
 }
 
-// lumaGrid fills cells with the mean brightness of each part of the picture.
-func (g *MotionGate) lumaGrid(f Frame, cells []float32) error {
+// lumaGrid fills cells with the mean brightness of each part of the picture. For l see add.
+func (g *MotionGate) lumaGrid(f Frame, l *mjpeg.Luma, cells []float32) error {
 	if g.hide != nil && f.Format != JPEG {
 		var err error
 		if f, err = g.hide.Apply(f); err != nil {
@@ -217,12 +220,15 @@ func (g *MotionGate) lumaGrid(f Frame, cells []float32) error {
 		if err != nil {
 			return err
 		}
-		err = g.decoder.Luma(f.Data, head, &g.luma)
+		if l == nil || l.W == 0 {
+			l = &g.luma
+			err = g.decoder.Luma(f.Data, head, l)
+		}
 		if err == nil {
 			if g.hide != nil {
-				g.hide.hideBlocks(&g.luma, head)
+				g.hide.hideBlocks(l, head)
 			}
-			grid(cells, g.luma.W, g.luma.H, func(x, y int) int { return int(g.luma.Mean[y*g.luma.W+x]) })
+			grid(cells, l.W, l.H, func(x, y int) int { return int(l.Mean[y*l.W+x]) })
 			return nil
 		}
 		if !errors.Is(err, mjpeg.ErrOther) {

@@ -14,10 +14,16 @@ import (
 
 // RGB returns the picture as w*h*3 bytes, row-major. JPEG is decoded to the pixels that image/jpeg gives; YUYV is converted by
 // BT.601. The result of an RGB24 frame is its Data, not a copy. The error wraps ErrBadFrame.
-func (f Frame) RGB() (pix []byte, w, h int, err error) {
+func (f Frame) RGB() (pix []byte, w, h int, err error) { return f.rgb(nil) }
+
+// rgb is RGB. Where l is not nil it gets the means of the picture's blocks, if the frame is a JPEG that has them; else its size is 0.
+func (f Frame) rgb(l *mjpeg.Luma) (pix []byte, w, h int, err error) {
+	if l != nil {
+		l.W, l.H = 0, 0
+	}
 	switch f.Format {
 	case JPEG:
-		return rgbFromJPEG(f.Data)
+		return rgbFromJPEG(f.Data, l)
 	case RGB24:
 		if err := f.checkSize(3 * f.Width); err != nil {
 			return nil, 0, 0, err
@@ -54,7 +60,7 @@ func checkDims(w, h int) error {
 var decoders = sync.Pool{New: func() any { return new(mjpeg.Decoder) }}
 
 // rgbFromJPEG decodes what cameras send by package mjpeg, and what it doesn't know (progressive, CMYK) by image/jpeg.
-func rgbFromJPEG(data []byte) (pix []byte, w, h int, err error) {
+func rgbFromJPEG(data []byte, l *mjpeg.Luma) (pix []byte, w, h int, err error) {
 	head, err := jpegHeader(data)
 	if err != nil {
 		return nil, 0, 0, err
@@ -62,13 +68,13 @@ func rgbFromJPEG(data []byte) (pix []byte, w, h int, err error) {
 	d := decoders.Get().(*mjpeg.Decoder)
 	defer decoders.Put(d)
 	pix = make([]byte, 3*head.Width*head.Height)
-	switch err = d.RGB(data, head, pix, nil); {
+	switch err = d.RGB(data, head, pix, l); {
 	case err == nil:
 		return pix, head.Width, head.Height, nil
 	case !errors.Is(err, mjpeg.ErrOther):
 		return nil, 0, 0, fmt.Errorf("capture: %w: %w", ErrBadFrame, err)
 	}
-	img, err := decodeJPEG(data)
+	img, err := decodeJPEG(data) // l was not touched
 	if err != nil {
 		return nil, 0, 0, err
 	}

@@ -56,15 +56,21 @@ func (v *View) Check() error {
 
 // Apply returns the frame as the view shows it: RGB24 in memory of its own, or f itself where the view changes nothing. On an
 // error there is no frame, so that nothing masked can get past it. A damaged frame is ErrBadFrame.
-func (v *View) Apply(f Frame) (Frame, error) {
+func (v *View) Apply(f Frame) (Frame, error) { return v.apply(f, nil) }
+
+// changes says whether the view shows anything else than the frame as it is.
+func (v *View) changes() bool { return len(v.Masks) > 0 || v.Crop != (Rect{}) || v.Rotate != 0 }
+
+// apply is Apply; for l see Frame.rgb. Nothing is hidden in it.
+func (v *View) apply(f Frame, l *mjpeg.Luma) (Frame, error) {
 	if err := v.Check(); err != nil {
 		return Frame{}, err
 	}
-	if len(v.Masks) == 0 && v.Crop == (Rect{}) && v.Rotate == 0 {
+	if !v.changes() {
 		return f, nil
 	}
 	bw, bh := blockOf(f)
-	pix, w, h, err := f.RGB()
+	pix, w, h, err := f.rgb(l)
 	if err != nil {
 		return Frame{}, err
 	}
