@@ -102,7 +102,7 @@ func (c *Cache) tail() *segment {
 }
 
 // Put stores the key and value of one row in one layer: [KVHeads, HeadDim] each, as F16 bits. The row must have come
-// from Grow of this Cache, and no fork may have been taken since.
+// from Grow of this Cache, and no fork may have been taken since. Goroutines may put different rows at once.
 func (c *Cache) Put(layer, row int, k, v []uint16) {
 	s, r := c.find(row)
 	r += s.lo

@@ -279,6 +279,31 @@ func TestATowerMayBeKeptInEightBits(t *testing.T) {
 	}
 }
 
+// A tower is kept in the type that the processor multiplies fastest: what one left is no use to another, and is made anew with the
+// products of its own type, however often the two take turns.
+func TestTowersOfDifferentInstructionSetsDontShareACache(t *testing.T) {
+	w := newWorld(t)
+	in := func(typ quant.Type) func(gguf.Tensor) quant.Type {
+		return func(g gguf.Tensor) quant.Type {
+			if g.Type == quant.F16 {
+				return typ
+			}
+			return g.Type
+		}
+	}
+	for _, typ := range []quant.Type{quant.Int8, quant.Int8Wide, quant.Q8_0, quant.Int8Wide, quant.Int8} {
+		want, _ := w.load(Options{As: in(typ), NoCache: true})
+		fresh, hit := w.load(Options{As: in(typ)})
+		if hit {
+			t.Fatalf("%v: the cache of another type was used", typ)
+		}
+		again, hit := w.load(Options{As: in(typ)})
+		if !hit || !equal(fresh, want) || !equal(again, want) {
+			t.Fatalf("%v: hit %v, products %v and %v, want %v", typ, hit, fresh["c.weight"], again["c.weight"], want["c.weight"])
+		}
+	}
+}
+
 func TestNaNIsNamedWithItsTensor(t *testing.T) {
 	w := newWorld(t)
 	bad := tensor(t, "blk.3.bad.weight", quant.Q4_0, 9)
