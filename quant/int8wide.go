@@ -66,7 +66,7 @@ func quantizeWideGeneric(panel []byte, x []float32, ldx, cols, nb int) {
 			none := true
 			switch {
 			case top >= hugeBits:
-				d = math.Float32frombits(0x7fffffff)
+				d = float32(math.NaN())
 			case amax < tinyActivation:
 				d = 0
 			default:
@@ -101,7 +101,9 @@ func (m *Matrix) mulInt8Wide(out, x []float32, n int, r Runner) {
 	run(r, tiles, max(1, 16384/(m.cols*stripColumns)), func(from, to int) {
 		for t := from; t < to; t++ {
 			cols := min(stripColumns, n-t*stripColumns)
-			m.quantizeTile(k, panels[t*nb*widePanelBytes:][:nb*widePanelBytes], x[t*stripColumns*m.cols:], cols)
+			eachColumns(x[t*stripColumns*m.cols:], m.cols, wideLen, cols, func(from int, x []float32, ldx, blocks int) {
+				k.quantizeWide(panels[(t*nb+from)*widePanelBytes:], x, ldx, cols, blocks)
+			})
 		}
 	})
 	run(r, m.strips(), share(m.strips(), stripChunk, r), func(from, to int) {
@@ -122,18 +124,19 @@ func (m *Matrix) mulInt8Wide(out, x []float32, n int, r Runner) {
 	runtime.KeepAlive(m)
 }
 
-// quantizeTile fills the panel of up to 8 columns of x.
-func (m *Matrix) quantizeTile(k *kernels, panel []byte, x []float32, cols int) {
-	whole := m.cols / wideLen
+// eachColumns calls f with whole blocks of up to 8 columns of x, whose rows are cols long: with those that x has, and with the last
+// ones padded, one block of them.
+func eachColumns(x []float32, cols, block, n int, f func(from int, x []float32, ldx, nb int)) {
+	whole := cols / block
 	if whole > 0 {
-		k.quantizeWide(panel, x, m.cols, cols, whole)
+		f(0, x, cols, whole)
 	}
-	if left := m.cols % wideLen; left > 0 {
+	if left := cols % block; left > 0 {
 		var pad [stripColumns * wideLen]float32
-		for c := range cols {
-			copy(pad[c*wideLen:], x[c*m.cols+whole*wideLen:][:left])
+		for c := range n {
+			copy(pad[c*block:], x[c*cols+whole*block:][:left])
 		}
-		k.quantizeWide(panel[whole*widePanelBytes:], pad[:], wideLen, cols, 1)
+		f(whole, pad[:], block, 1)
 	}
 }
 

@@ -69,7 +69,7 @@ func vnniKernels(k kernels) *kernels {
 		layoutQ5_K: {zero: 0, spread: spreadStripQ5_KAVX2, mul: sub},
 		layoutQ6_K: {zero: 32, halves: true, spread: spreadStripQ6_KAVX2, mul: stripTiles{nil, strip_K6x4VNNI, strip_K6x2VNNI, strip_K6x1VNNI}},
 	} {
-		s.from = 8
+		s.from, s.fill = 8, quantizeStripVNNI
 		k.ints[l].strip, k.ints[l].spread, k.ints[l].wide = s, nil, nil
 	}
 	k.int8Wide, k.quantizeWide = stripTiles{int8Wide8VNNI, int8Wide4VNNI, int8Wide2VNNI, int8Wide1VNNI}, quantizeWideVNNI

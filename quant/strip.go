@@ -29,6 +29,8 @@ const (
 type stripKernel struct {
 	zero   int32 // what a weight's byte is too high by
 	halves bool  // sums start anew in the middle of a block: Q6_K
+	// fill quantizes columns into a panel. Sums start at -zero times the first half's sum, and the second's with second -1.
+	fill   func(panel []byte, x []float32, ldx, cols, nb int, zero, second int32)
 	spread func(dst, w []byte, nb int)
 	mul    stripTiles
 	from   int // columns from which spreading pays
@@ -51,18 +53,13 @@ const stripPanelBytes = 384
 
 var _ = [1]struct{}{}[unsafe.Sizeof(stripPanel{})-stripPanelBytes]
 
-// set stores a block of column c.
-func (p *stripPanel) set(c int, a *activation, k *stripKernel) {
-	c &= stripColumns - 1
-	for i, q := range a.fours() {
-		p.q[i][c] = q
+// quantize fills nb blocks of a panel from the columns of x, which lie ldx apart.
+func (sk *stripKernel) quantize(panel []byte, x []float32, ldx, cols, nb int) {
+	second := int32(-1)
+	if sk.halves {
+		second = 0
 	}
-	p.d[c], p.s[c] = a.d, a.s
-	first, second := int32(a.half[0]), int32(a.half[1])
-	if !k.halves {
-		first += second
-	}
-	p.bias[0][c], p.bias[1][c] = -k.zero*first, -k.zero*second
+	sk.fill(panel, x, ldx, cols, nb, sk.zero, second)
 }
 
 // stripBlockBytes is the size of blocks [0, n) of a strip; n is whole super-blocks.
@@ -91,16 +88,14 @@ func (m *Matrix) mulStrips(k *kernels, out, x []float32, n int, r Runner) {
 	tiles := (n + stripColumns - 1) / stripColumns
 	panels := grow(&s.panels, tiles*nb*stripPanelBytes)
 	run(r, tiles, max(1, 16384/(m.cols*stripColumns)), func(from, to int) {
-		row := rowBuffers.Get().(*[]activation)
-		defer rowBuffers.Put(row)
-		a := grow(row, nb)
 		for t := from; t < to; t++ {
-			dst := stripPanels(panels[t*nb*stripPanelBytes:][:nb*stripPanelBytes])
-			for c := t * stripColumns; c < min(n, (t+1)*stripColumns); c++ {
-				quantizeRow(k.quantize, a, x[c*m.cols:][:m.cols])
-				for b := range dst {
-					dst[b].set(c, &a[b], sk)
-				}
+			cols := min(stripColumns, n-t*stripColumns)
+			dst := panels[t*nb*stripPanelBytes:][:nb*stripPanelBytes]
+			eachColumns(x[t*stripColumns*m.cols:], m.cols, blockLen, cols, func(from int, x []float32, ldx, blocks int) {
+				sk.quantize(dst[from*stripPanelBytes:], x, ldx, cols, blocks)
+			})
+			for b := (m.cols + blockLen - 1) / blockLen; b < nb; b++ { // what pads a super-block
+				clear(dst[b*stripPanelBytes:][:stripPanelBytes])
 			}
 		}
 	})
@@ -161,8 +156,4 @@ func (k *stripTiles) mul(w, panel []byte, nb int, out []float32, ldo, n, add int
 		k[i](w, panel[4*c:], nb, out[c*ldo:], ldo, add)
 		c += cols
 	}
-}
-
-func stripPanels(b []byte) []stripPanel {
-	return unsafe.Slice((*stripPanel)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/stripPanelBytes)
 }

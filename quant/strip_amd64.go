@@ -80,3 +80,6 @@ func quantizeWideVNNI(panel []byte, x []float32, ldx, cols, nb int)
 
 //go:noescape
 func prefetchL2(p *byte, n int)
+
+//go:noescape
+func quantizeStripVNNI(panel []byte, x []float32, ldx, cols, nb int, zero, second int32)

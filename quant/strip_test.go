@@ -9,16 +9,76 @@ import (
 	"unsafe"
 )
 
-// stripPanelsOf packs n columns, against a guard page.
+// set stores a block of column c: what the assembly's quantizing must come to.
+func (p *stripPanel) set(c int, a *activation, k *stripKernel) {
+	for i, q := range a.fours() {
+		p.q[i][c] = q
+	}
+	p.d[c], p.s[c] = a.d, a.s
+	first, second := int32(a.half[0]), int32(a.half[1])
+	if !k.halves {
+		first += second
+	}
+	p.bias[0][c], p.bias[1][c] = -k.zero*first, -k.zero*second
+}
+
+func panelBytes(p []stripPanel) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(&p[0])), len(p)*stripPanelBytes)
+}
+
+// stripPanelsOf packs columns, against a guard page.
 func stripPanelsOf(t *testing.T, sk *stripKernel, cols [][]activation, atStart bool) []byte {
-	nb := len(cols[0])
-	p := guarded[stripPanel](t, nb, atStart)
+	p := guarded[stripPanel](t, len(cols[0]), atStart)
 	for c, col := range cols {
 		for b := range col {
 			p[b].set(c, &col[b], sk)
 		}
 	}
-	return unsafe.Slice((*byte)(unsafe.Pointer(&p[0])), nb*stripPanelBytes)
+	return panelBytes(p)
+}
+
+func TestStripPanelsEqualPortableActivationsBitForBit(t *testing.T) {
+	special := []float32{0, 1e-45, 0x1p-100, 0x1.fffffep-101, 3e38, float32(math.Inf(-1)), float32(math.NaN())}
+	for _, name := range archISAs() {
+		t.Run(name, func(t *testing.T) {
+			k := kernelsFor(t, name)
+			rng := rand.New(rand.NewPCG(39, 40))
+			for trial := range 400 {
+				sk := &k.ints[[]layout{layoutQ4_0, layoutQ6_K}[trial%2]].strip
+				if sk.from == 0 {
+					continue
+				}
+				nb, n := 1+rng.IntN(3), 1+trial%stripColumns
+				ldx := nb*blockLen + trial%3
+				x := guarded[float32](t, (n-1)*ldx+nb*blockLen, trial%2 == 0)
+				scale := float32(math.Ldexp(1, rng.IntN(240)-130))
+				for i := range x {
+					x[i] = float32(rng.NormFloat64()) * scale
+					switch {
+					case trial%5 == 1: // ties between two integers
+						x[i] = float32(rng.IntN(509)-254) / 2
+					case trial%5 == 2 && rng.IntN(40) == 0:
+						x[i] = special[rng.IntN(len(special))]
+					}
+				}
+				got, want := guarded[stripPanel](t, nb, trial%2 == 0), make([]stripPanel, nb)
+				sk.quantize(panelBytes(got), x, ldx, n, nb)
+				a := make([]activation, nb)
+				for c := range n {
+					quantizeActivations(a, x[c*ldx:][:nb*blockLen])
+					for b := range a {
+						want[b].set(c, &a[b], sk)
+					}
+				}
+				g, w := panelBytes(got), panelBytes(want)
+				for i := range w {
+					if i%32/4 < n && (sk.halves || i%stripPanelBytes < 352) && g[i] != w[i] {
+						t.Fatalf("trial %d: byte %d of %d columns is %d, portable %d", trial, i, n, g[i], w[i])
+					}
+				}
+			}
+		})
+	}
 }
 
 // Spreading and multiplying stay inside their buffers, and the results are those of the portable product of one column.

@@ -49,7 +49,7 @@ GLOBL bits45S<>(SB), RODATA|NOPTR, $4`)
 		strip(a, "stripMin", stripAt, cols, true)
 		strip(a, "int8Wide", wideAt, cols, false)
 	}
-	quantizeWide(a)
+	quantizePanels(a)
 	prefetch(a)
 	for _, cols := range []int{4, 2, 1} {
 		stripK(a, cols)
