@@ -251,10 +251,14 @@ func (p *Pipeline) tell(l *live) {
 
 var errStale = errors.New("the camera was disabled or set anew meanwhile")
 
-// enough says that the window has as many pairs as it takes to describe it.
+// enough says that the window has as many pairs as it takes to describe it. Of pairs that a trigger brought the last one stands
+// for all: they are in the window together, and the newest moment is not to wait for sentences about each.
 func (c *camera) enough(st stream.Step) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.intake != nil && c.intake.Queued() > 0 {
+		return false
+	}
 	return st.Pairs >= c.Stream.least(st.Most) || c.ended && c.intake != nil && c.intake.Waiting() == 0
 }
 

@@ -377,14 +377,14 @@ func TestATriggerBringsWhatThePipelineHadNoTimeFor(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		cancel()
 		<-done
-		var all []uint64
+		// The first pair, then the three before that of the moment, which are described together, and that of the moment.
+		var last []uint64
 		for _, d := range s.got {
-			all = append(all, d.Frames[len(d.Frames)-1].Seq)
+			last = append(last, d.Frames[len(d.Frames)-1].Seq)
 		}
-		st := p.Stats()[0].Stream
-		// The pair of the moment, and the three before it.
-		if len(all) < 4 || all[1]-all[0] != 2 || all[2]-all[1] != 2 || all[3]-all[2] < 10 || st.Late != 3 {
-			t.Errorf("newest frames %v, %+v", all, st)
+		q, st := seqs(s.got[0]), p.Stats()[0].Stream
+		if len(q) != 8 || q[1] != 1 || q[7]-q[2] != 5 || q[2] < 20 || last[1] < last[0]+2 || last[2] < last[1]+30 || st.Late != 3 {
+			t.Errorf("first window %v, newest frames %v, %+v", q, last, st)
 		}
 	})
 }

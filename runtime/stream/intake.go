@@ -136,6 +136,13 @@ func (i *Intake) Waiting() int {
 	return n
 }
 
+// Queued is how many pairs that a trigger brought are still to be fetched.
+func (i *Intake) Queued() int {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return len(i.queue)
+}
+
 // Pending is how many frames wait for their partner: one at most.
 func (i *Intake) Pending() uint64 {
 	i.mu.Lock()

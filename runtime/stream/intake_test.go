@@ -77,7 +77,10 @@ func TestATriggerBringsWhatPassedWhileTheModelWasBusy(t *testing.T) {
 	}
 	add(2, 12) // pairs 2 to 10: the newest, and the last three before it
 	in.Trigger()
-	if got := seqs(); !slices.Equal(got, []uint64{4, 6, 8, 10}) {
+	if n := in.Queued(); n != 3 {
+		t.Errorf("%d queued", n)
+	}
+	if got := seqs(); !slices.Equal(got, []uint64{4, 6, 8, 10}) || in.Queued() != 0 {
 		t.Errorf("%v", got)
 	}
 	add(12, 20)
