@@ -1,6 +1,6 @@
 """Writes a checkpoint as GGUF, named and typed as llama.cpp's converter does: a text file and an mmproj file, in F16 or 4 bits.
 
-    python export.py runs/gate/last.pt ../model          # writes text-q4_0.gguf, mmproj-q4_0.gguf, text-f16.gguf, mmproj-f16.gguf
+    python export.py runs/gate/last.pt ../model          # writes text-q4_0.gguf, mmproj-q4_0.gguf, text-f16.gguf, mmproj-f16.gguf, heads.npz
 
 4 bits means Q4_0 for the linear layers, Q8_0 for the token embedding (which is the output layer too), F16 for the patch
 embedding, F32 for norms and biases."""
@@ -83,3 +83,6 @@ if __name__ == "__main__":
         if a.only in ("", tag):
             for f, name in ((text, "text"), (mmproj, "mmproj")):
                 path = os.path.join(a.out, f"{name}-{tag}.gguf"); f(m, words, path, kind); print(path, os.path.getsize(path), "bytes")
+    if a.only != "q4_0":                                   # no part of the model, but a training that goes on (train.py --from) needs them
+        heads = torch.load(a.checkpoint, weights_only=True, map_location="cpu")["heads"]
+        np.savez(os.path.join(a.out, "heads.npz"), **{k: v.numpy().astype(np.float16) for k, v in heads.items()})

@@ -11,10 +11,10 @@ MOTION = "stands moves left right comes goes closer away still arrives leaves cr
 
 class Words:
     """The tokenizer, and how much each answer token weighs in the loss."""
-    def __init__(self, tok, easy=.2, hard=1., motion=2., digit=.6):
+    def __init__(self, tok, easy=.2, hard=1., motion=2., digit=.6, yes=1.):
         self.tok, self.easy, self.hard, self.digit = tok, easy, hard, digit
         both = lambda names: [tok.ids[t] for w in names for t in (w, "\u0120" + w) if t in tok.ids]
-        self.w = np.full(len(tok.tokens), hard, np.float32); self.w[both(EASY)] = easy; self.w[both(MOTION)] = motion
+        self.w = np.full(len(tok.tokens), hard, np.float32); self.w[both(EASY)] = easy; self.w[both(MOTION)] = motion; self.w[both(["Yes", "No"])] = yes
         self.dot = tok.encode(".")[0]; self.cache = {}; self.digits = set(tok.encode("0123456789"))
         self.prefix = {s: tok.encode((SYSTEM if s else "") + BEFORE) for s in (True, False)}
 

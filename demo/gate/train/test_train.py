@@ -1,12 +1,13 @@
 """Tests of the training code against a stand-in for the renderer: python -m unittest -v"""
 import os, subprocess, sys, tempfile, unittest, unittest.mock
 import numpy as np, torch
-import evaluate, fake
+import evaluate, export, fake
 from batch import Batch, ask, judge, teach
 from check_hf import difference
 from feed import Batches, Clip, Feed
 from heads import Heads
 from model import Cfg, Model
+from restore import restore
 from sequence import Words, unchanged
 from tokenizer import Tokenizer
 
@@ -60,6 +61,15 @@ class Logits(unittest.TestCase):
         m = model(); cs = clips(4); b = Batch(m, cs); full = ask(m, b, WORDS, questions(cs)); less = ask(m, b, WORDS, questions(cs), share=1)
         self.assertLess(len(less.order), len(full.order)); self.assertEqual(full.y.tolist(), less.y.tolist())
         taught = teach(m, b, WORDS, np.random.default_rng(1), False, 2); self.assertEqual(len(taught.y), len(taught.w)); self.assertEqual(len(taught.y), len(taught.rows))
+
+
+class Files(unittest.TestCase):
+    def test_an_exported_model_comes_back(self):
+        with tempfile.TemporaryDirectory() as d:
+            m = model()
+            for f, name in ((export.text, "text"), (export.mmproj, "mmproj")): f(m, fake.words(), os.path.join(d, name + "-f16.gguf"), export.Q.F16)
+            back, heads = restore(d); self.assertEqual(back.c.dict(), m.c.dict()); self.assertIsNone(heads)
+            for k, v in m.state_dict().items(): self.assertTrue(torch.allclose(v, back.state_dict()[k], atol=1e-3), k)
 
 
 class Unchanged(unittest.TestCase):

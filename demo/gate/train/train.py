@@ -22,10 +22,11 @@ def options(argv=None):
     A("--B", type=int, default=8, help="scenes a step and stream"); A("--tasks", type=int, default=4, help="tasks a scene, besides the description")
     A("--lr", type=float, default=1.5e-3); A("--wd", type=float, default=.05); A("--warm", type=int, default=400)
     A("--coarse", type=float, default=.87, help="from this share of the joint steps on, weights are rounded to 4 bits in the forward pass")
-    A("--empty", type=float, default=.3, help="weight of empty cells"); A("--words", default="0.2,1,2,0.6", help="loss weights of easy, hard and motion words and of digits")
+    A("--empty", type=float, default=.3, help="weight of empty cells"); A("--words", default="0.2,1,2,0.6,1", help="loss weights of easy, hard and motion words, of digits, of yes and no")
+    A("--late", default="0.2,1,2,1,3", help="the same from joint step --turn on"); A("--turn", type=int, default=4889)
     A("--pca_eps", type=float, default=.02); A("--eval_every", type=int, default=500); A("--neval", type=int, default=128)
     A("--save_minutes", type=float, default=5); A("--stop", type=int, default=0, help="stop after this step (for tests)")
-    A("--model", default="{}", help="JSON: other sizes than model.Cfg's"); A("--init", default="", help="start the vision tower and its heads from this checkpoint")
+    A("--model", default="{}", help="JSON: other sizes than model.Cfg's"); A("--from", default="", dest="start", help="go on from an exported F16 model: a folder with text-f16.gguf, mmproj-f16.gguf and heads.npz")
     return ap.parse_args(argv)
 
 
@@ -107,14 +108,17 @@ def main():
     bf16 = a.bf16 == "yes" or a.bf16 == "auto" and (dev == "cuda" or torch.cpu._is_avx512_bf16_supported())
     old = torch.load(ckpt, weights_only=True) if os.path.exists(ckpt) else None
     text = old["words"] if old else corpus(binary)
-    tok = Tokenizer(text); words = Words(tok, *[float(x) for x in a.words.split(",")])
+    tok = Tokenizer(text); words, late = (Words(tok, *[float(x) for x in w.split(",")]) for w in (a.words, a.late))
     m = Model(Cfg(vocab=len(tok.tokens), **json.loads(a.model))); heads = Heads(m.c.d, a.empty); step = 0
     def say(*x):
         if rank: return
         print(*x, flush=True)
         with open(os.path.join(a.run, "log.txt"), "a") as f: f.write(" ".join(map(str, x)) + "\n")
     if not old:
-        if a.init: z = torch.load(a.init, weights_only=True); m.load_state_dict({k: v for k, v in z["model"].items() if k.startswith("visual.")}, strict=False); heads.load_state_dict(z["heads"])
+        if a.start:
+            from restore import restore
+            given, z = restore(a.start); m.load_state_dict(given.state_dict())
+            if z: heads.load_state_dict(z)
         else: whiten(m, binary, a, torch)
         say(json.dumps(vars(a)), json.dumps(m.c.dict()), f"params {sum(p.numel() for p in m.parameters())} words {len(tok.words)}",
             f"python {platform.python_version()} torch {torch.__version__} numpy {np.__version__} {dev} {platform.machine()} {'bfloat16' if bf16 else 'float32'}")
@@ -137,6 +141,7 @@ def main():
         pre = step < a.pre_steps; j = step - a.pre_steps; lr = rate(a, step)
         for g in opt.param_groups: g["lr"] = lr
         Linear.coarse = not pre and j >= a.coarse * a.steps
+        if j >= a.turn: words = late
         if not pre and "dense" in feeds:
             for f in feeds.pop("dense"): f.close()
         t1 = time.time(); clips = take("dense", step) if pre else take("normal", j) + (take("frozen", j // 2) if j % 2 else []); starved += time.time() - t1
