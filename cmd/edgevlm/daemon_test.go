@@ -103,7 +103,7 @@ func TestTheDaemonCarriesAClipToTheBroker(t *testing.T) {
 	mqtttest.Eventually(t, "the device is offline", func() bool { return got.Last("edgevlm/gate/availability") == "offline" })
 	events := got.Events(t, "edgevlm/gate/yard/event")
 	if len(events) != 2 {
-		t.Fatalf("%d events", len(events))
+		t.Fatalf("%d events; %+v", len(events), events)
 	}
 	e := events[0]
 	if e.Text != `4 frames, asked "What is happening?"` || e.Camera != "yard" || e.Device != "gate" || e.Model != "fake" ||
