@@ -16,6 +16,7 @@ type Step struct {
 	Dropped  int   // not prefilled because they did not change, in both sequences together
 	Pairs    int   // in the window, this one included
 	Most     int   // pairs that the window has room for
+	Rows     int   // of the sequence that answers, the prompt before the frames included
 	Index    int32 // temporal index of this pair, 0 for the window's first
 	Next     int32 // position of the row after this pair's
 

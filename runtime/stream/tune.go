@@ -13,9 +13,10 @@ type Tuner struct {
 	steps int // pairs seen
 	since int // pairs since the latest change
 
-	vision, prefill, decode rate
-	prompt                  int
-	answers                 recent
+	vision, decode rate
+	prefill        slope
+	prompt         int
+	answers        recent
 }
 
 const (
@@ -43,7 +44,7 @@ func (t *Tuner) Step(st Step) {
 	t.steps++
 	t.since++
 	t.vision.add(st.Vision, st.Patches)
-	t.prefill.add(st.Prefill, st.Tokens)
+	t.prefill.add(st.Prefill, st.Tokens, st.Rows)
 }
 
 // Answer takes what an answer took, of that many tokens, to a prompt of that many.
@@ -57,7 +58,7 @@ func (t *Tuner) Answer(prompt, tokens int, decode time.Duration) {
 // share the model: each has its part of the time.
 func (t *Tuner) Next(share int) (Choice, bool) {
 	patch, ok1 := t.vision.each()
-	token, ok2 := t.prefill.each()
+	token, tokenPair, ok2 := t.prefill.fit()
 	decode, ok3 := t.decode.each()
 	if !ok1 || !ok2 || !ok3 || t.since < tuneAfter {
 		return t.now, false
@@ -65,7 +66,7 @@ func (t *Tuner) Next(share int) (Choice, bool) {
 	b := t.b
 	b.Latency /= time.Duration(max(1, share))
 	b.Prompt, b.Answer = t.prompt, t.answers.most()
-	cost := Cost{Patch: patch, Token: token, Decode: decode, Spread: defaultSpread}
+	cost := Cost{Patch: patch, Token: token, TokenPair: tokenPair, Decode: decode, Spread: defaultSpread}
 	_, total := cost.latency(&b, t.now.Cells, b.pairs(t.now.Length))
 	slow := time.Duration(total*float64(time.Second)) > b.Latency
 	if slow && (t.most == 0 || t.now.Cells < t.most) {
@@ -80,6 +81,9 @@ func (t *Tuner) Next(share int) (Choice, bool) {
 	c, err := Choose(b, cost)
 	if err != nil {
 		return t.now, false
+	}
+	if !c.Meets { // then a short window is of no use either
+		c.Length = b.Length
 	}
 	switch larger := c.Cells > t.now.Cells || c.Cells == t.now.Cells && c.Length > t.now.Length; {
 	case c.Cells == t.now.Cells && c.Length == t.now.Length:
@@ -116,6 +120,50 @@ func (r *rate) each() (seconds float64, known bool) {
 		n += r.n[i]
 	}
 	return sum / float64(max(1, n)), n > 0
+}
+
+// slope is what a token takes, and how much more for each row before it, by the latest measurements.
+type slope struct {
+	took [16]float64
+	n, x [16]float64
+	next int
+}
+
+func (s *slope) add(d time.Duration, tokens, before int) {
+	if d <= 0 || tokens < 1 {
+		return
+	}
+	s.took[s.next], s.n[s.next], s.x[s.next] = d.Seconds(), float64(tokens), float64(before)
+	s.next = (s.next + 1) % len(s.n)
+}
+
+// fit solves took = n (token + pair x) by least squares. Where the rows before hardly differ, or more of them took no longer, pair
+// is 0.
+func (s *slope) fit() (token, pair float64, known bool) {
+	var nn, nx, xx, ny, xy, sum, all, lo, hi float64
+	for i, n := range s.n {
+		if n == 0 {
+			continue
+		}
+		if x := s.x[i]; all == 0 {
+			lo, hi = x, x
+		} else {
+			lo, hi = min(lo, x), max(hi, x)
+		}
+		a, b, y := n, n*s.x[i], s.took[i]
+		nn, nx, xx, ny, xy = nn+a*a, nx+a*b, xx+b*b, ny+a*y, xy+b*y
+		sum, all = sum+y, all+n
+	}
+	if all == 0 {
+		return 0, 0, false
+	}
+	if det := nn*xx - nx*nx; hi >= 1.5*lo+1 && det > 0 {
+		token, pair = (ny*xx-xy*nx)/det, (xy*nn-ny*nx)/det
+		if token > 0 && pair > 0 {
+			return token, pair, true
+		}
+	}
+	return sum / all, 0, true
 }
 
 // recent are the latest numbers of something.

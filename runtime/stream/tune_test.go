@@ -8,17 +8,18 @@ import (
 )
 
 // board is a machine that takes its time.
-type board struct{ patch, square, token, decode float64 }
+type board struct{ patch, square, token, decode, attention float64 }
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
 // run plays n moving pairs, each described, and returns what each took from its arrival to the answer, and the changes.
 func (b board) run(t *stream.Tuner, n, answer, share int) (took []time.Duration, changes int) {
-	for range n {
+	for i := range n {
 		cells := t.Choice().Cells
+		rows := cells * (1 + i%max(1, int(t.Choice().Length.Seconds()))) // a pair a second
 		patches := float64(4 * cells)
-		st := stream.Step{Cells: cells, Patches: 4 * cells, Tokens: 2 * cells,
-			Vision: seconds(patches*b.patch + patches*patches*b.square), Prefill: seconds(float64(2*cells) * b.token)}
+		st := stream.Step{Cells: cells, Patches: 4 * cells, Tokens: 2 * cells, Rows: rows,
+			Vision: seconds(patches*b.patch + patches*patches*b.square), Prefill: seconds(float64(2*cells) * (b.token + float64(rows)*b.attention))}
 		said := seconds(float64(answer) * b.decode)
 		t.Step(st)
 		t.Answer(20, answer, said)
@@ -79,9 +80,20 @@ func TestATunerGivesWayWhenTheMachineGrowsSlowAndComesBack(t *testing.T) {
 	if after := tu.Choice().Cells; 4*after < 3*before {
 		t.Errorf("%d cells before it was slow, %d a long time after", before, after)
 	}
-	// A budget that can't be kept has the smallest picture and the shortest window.
+	// A budget that can't be kept has the smallest picture; the window stays: a shorter one would not keep it either.
 	none := stream.NewTuner(stream.Budget{Latency: time.Millisecond, Length: 16 * time.Second, FPS: 2})
-	if hot.run(none, 40, 10, 1); none.Choice().Cells != 16 || none.Choice().Length > 4*time.Second || none.Choice().Meets {
+	if hot.run(none, 40, 10, 1); none.Choice().Cells != 16 || none.Choice().Length != 16*time.Second || none.Choice().Meets {
 		t.Errorf("a budget of nothing: %+v", none.Choice())
+	}
+}
+
+func TestATunerShortensTheWindowWhereItsLengthIsWhatTakesTheTime(t *testing.T) {
+	// Attention to a full window of the smallest pictures takes five times what the tokens themselves take.
+	b := board{patch: 0.001, token: 0.004, attention: 8e-5, decode: 0.02}
+	tu := stream.NewTuner(stream.Budget{Latency: 2100 * time.Millisecond, Length: 16 * time.Second, FPS: 2})
+	b.run(tu, 120, 5, 1)
+	c := tu.Choice()
+	if c.Cells != 16 || c.Length >= 16*time.Second || c.Length < 4*time.Second || !c.Meets {
+		t.Errorf("%+v", c)
 	}
 }

@@ -133,7 +133,7 @@ func (w *Window) Add(ctx context.Context, p Pair) (Step, error) {
 	err = w.push(ctx, &st)
 	clock.lap(&st.Prefill)
 	st.Frames, st.Pairs = [2]FrameRef{{p.Frames[0].Seq, p.Frames[0].At}, {p.Frames[1].Seq, p.Frames[1].At}}, len(w.old.pairs)
-	st.Most = w.most
+	st.Most, st.Rows = w.most, w.old.s.Len()
 	st.Index, st.Next = w.old.index, w.old.start+w.old.top+1
 	w.total.add(&st)
 	if err != nil {
