@@ -62,17 +62,6 @@ func (sk *stripKernel) quantize(panel []byte, x []float32, ldx, cols, nb int) {
 	sk.fill(panel, x, ldx, cols, nb, sk.zero, second)
 }
 
-// stripBlockBytes is the size of blocks [0, n) of a strip; n is whole super-blocks.
-func (l layout) stripBlockBytes(n int) int {
-	switch l {
-	case layoutQ4_0, layoutQ8_0:
-		return n * stripBytes
-	case layoutQ4_1, layoutQ8_1:
-		return n * stripWideBytes
-	}
-	return n*stripWideBytes + n/superSubs*stripTailBytes
-}
-
 type stripBuffer [stripBlocks*stripWideBytes + stripBlocks/superSubs*stripTailBytes]byte
 
 var stripBuffers = sync.Pool{New: func() any {

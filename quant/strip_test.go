@@ -81,6 +81,17 @@ func TestStripPanelsEqualPortableActivationsBitForBit(t *testing.T) {
 	}
 }
 
+// stripBlockBytes is the size of blocks [0, n) of a strip; n is whole super-blocks.
+func (l layout) stripBlockBytes(n int) int {
+	switch l {
+	case layoutQ4_0, layoutQ8_0:
+		return n * stripBytes
+	case layoutQ4_1, layoutQ8_1:
+		return n * stripWideBytes
+	}
+	return n*stripWideBytes + n/superSubs*stripTailBytes
+}
+
 // Spreading and multiplying stay inside their buffers, and the results are those of the portable product of one column.
 func TestStripKernelsEqualPortableOnesBitForBit(t *testing.T) {
 	generic := genericKernels()
