@@ -103,7 +103,7 @@ func TestCameraMJPEG(t *testing.T) {
 			return // then the other tests use it
 		}
 	}
-	t.Skip("vivid has no MJPEG; a USB camera's is only tested against a stand-in (capture/v4l2_test.go)")
+	t.Skip("vivid has no MJPEG; the tests of a USB camera have")
 }
 
 // Each of vivid's injected errors while frames flow; the camera must be back by itself.
