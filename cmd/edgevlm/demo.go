@@ -1,16 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"time"
 
 	"github.com/edgevlm/edgevlm/capture"
 	"github.com/edgevlm/edgevlm/cmd/edgevlm/internal/config"
 	"github.com/edgevlm/edgevlm/demo"
-	"github.com/edgevlm/edgevlm/demo/eval"
+	"github.com/edgevlm/edgevlm/demo/gate/eval"
 	"github.com/edgevlm/edgevlm/mqtt"
 	"github.com/edgevlm/edgevlm/mqtt/broker"
 	"github.com/edgevlm/edgevlm/quant"
@@ -22,7 +24,7 @@ type demoCmd struct {
 	modelFlags
 	Once bool   `help:"Play every clip once and end."`
 	Eval bool   `help:"Play nothing: measure the model on clips that it has never seen."`
-	N    int    `name:"n" default:"500" placeholder:"N" help:"With --eval: how many clips."`
+	N    int    `name:"n" default:"1000" placeholder:"N" help:"With --eval: how many clips."`
 	Seed uint64 `default:"1" placeholder:"N" help:"With --eval: which clips."`
 	JSON bool   `name:"json" help:"With --eval: print JSON."`
 }
@@ -91,16 +93,19 @@ func (c *demoCmd) play(e *env) error {
 // evaluate scores the model on rendered clips; a bar that is missed is a failed
 // check.
 func (c *demoCmd) evaluate(e *env) error {
-	loading := newProgress(e.stderr)
-	eng, err := c.open(e, loading)
-	loading.stop()
+	askers, done, err := c.askers(e)
+	defer done()
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
 	}
-	defer eng.Close()
 	p := newProgress(e.stderr)
 	o := eval.Options{N: c.N, Seed: c.Seed, Progress: func(done, total int) { p.update("clips", int64(done), int64(total)) }}
-	r, err := eval.Run(e.ctx, eng, o)
+	if c.embedded(e) {
+		if o.Reference, err = eval.ParseReference(demo.Reference()); err != nil {
+			return fmt.Errorf("demo: %w", err)
+		}
+	}
+	r, err := eval.Run(e.ctx, o, askers...)
 	p.stop()
 	if err != nil {
 		return fmt.Errorf("demo: %w", err)
@@ -114,6 +119,35 @@ func (c *demoCmd) evaluate(e *env) error {
 		err = codeError{exitCheck, errors.New("demo: the model misses a bar")}
 	}
 	return err
+}
+
+// embedded says that the model is the one in the binary.
+func (c *demoCmd) embedded(e *env) bool { return c.Model == "" && e.Config == "" }
+
+// askers open the model. The embedded one is so small that each thread does best with clips and a model of its own.
+func (c *demoCmd) askers(e *env) (all []eval.Asker, done func(), err error) {
+	loading := newProgress(e.stderr)
+	defer loading.stop()
+	var open []*vlm.Engine
+	done = func() {
+		for _, eng := range open {
+			eng.Close()
+		}
+	}
+	n := 1
+	if c.embedded(e) {
+		n = cmp.Or(e.Threads, runtime.GOMAXPROCS(0))
+		one := *e
+		one.Threads, e = 1, &one
+	}
+	for range n {
+		eng, err := c.open(e, loading)
+		if err != nil {
+			return nil, done, err
+		}
+		open, all = append(open, eng), append(all, eval.Engine(eng))
+	}
+	return all, done, nil
 }
 
 func printDemoHeader(e *env, info vlm.Info, addr string) {

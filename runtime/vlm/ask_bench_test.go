@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/edgevlm/edgevlm/demo"
-	"github.com/edgevlm/edgevlm/demo/world"
+	"github.com/edgevlm/edgevlm/demo/gate"
 	"github.com/edgevlm/edgevlm/runtime/imageproc"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
 )
@@ -35,7 +35,7 @@ func noise(size, seed int) imageproc.RGB {
 
 func yesNoQuestions(n int) (qs []vlm.Question) {
 	for i := range n {
-		class := world.Class(i % int(world.NumClasses)).String()
+		class := gate.Class(i % int(gate.NumClasses)).String()
 		qs = append(qs, vlm.Question{Name: fmt.Sprint(i), Text: "Is there a " + class + "?", Kind: vlm.KindYesNo})
 	}
 	return qs

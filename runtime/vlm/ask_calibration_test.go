@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"github.com/edgevlm/edgevlm/demo/world"
+	"github.com/edgevlm/edgevlm/demo/gate"
 	"github.com/edgevlm/edgevlm/runtime/imageproc"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
 )
@@ -79,26 +79,26 @@ func TestTheCalibrationErrorIsTheDistanceFromHowOftenAnswersAreRight(t *testing.
 }
 
 // presence asks whether classes are there, in n clips: the ones that are, and as many that are not.
-func presence(t testing.TB, e *vlm.Engine, split world.Split, n int) (out []vlm.Judged) {
+func presence(t testing.TB, e *vlm.Engine, split gate.Split, n int) (out []vlm.Judged) {
 	t.Helper()
-	ren := world.New(split, 7)
-	pix := make([]byte, world.ClipBytes)
+	ren := gate.New(split, 7)
 	for i := range n {
-		s := ren.Scene(uint64(i), world.Normal)
+		s := ren.Scene(uint64(i), gate.Normal)
+		pix := make([]byte, s.Bytes())
 		ren.Render(s, pix)
 		m := vlm.Media{Video: true}
-		for f := range world.Frames {
-			m.Frames = append(m.Frames, imageproc.RGB{W: world.Size, H: world.Size, Pix: pix[f*world.FrameBytes : (f+1)*world.FrameBytes]})
+		for f := range s.Frames {
+			m.Frames = append(m.Frames, imageproc.RGB{W: gate.Size, H: gate.Size, Pix: pix[f*gate.FrameBytes : (f+1)*gate.FrameBytes]})
 		}
-		there := map[world.Class]bool{}
+		there := map[gate.Class]bool{}
 		for _, o := range s.Objects {
 			there[o.Class] = true
 		}
 		var qs []vlm.Question
 		var truth []int
 		no := 0
-		for k := range int(world.NumClasses) {
-			c := world.Class((k + i) % int(world.NumClasses))
+		for k := range int(gate.NumClasses) {
+			c := gate.Class((k + i) % int(gate.NumClasses))
 			if !there[c] {
 				if no++; no > max(1, len(there)) {
 					continue
@@ -145,7 +145,7 @@ func cooled(answers []vlm.Judged, temperature float64) (out []vlm.Judged) {
 func TestTheDemoModelKnowsHowSureItCanBe(t *testing.T) {
 	const bar = 0.05
 	own := openDemo(t, vlm.Options{AnswerTemperature: 1})
-	fitted := vlm.FitAnswerTemperature(presence(t, own, world.Test, *calibrationClips))
+	fitted := vlm.FitAnswerTemperature(presence(t, own, gate.Test, *calibrationClips))
 	report := func(name string, a []vlm.Judged) float64 {
 		right := 0
 		for _, j := range a {
@@ -157,10 +157,10 @@ func TestTheDemoModelKnowsHowSureItCanBe(t *testing.T) {
 		t.Logf("%s: %d of %d right, expected calibration error %.4f", name, right, len(a), ece)
 		return ece
 	}
-	held := presence(t, own, world.Held, *calibrationClips)
+	held := presence(t, own, gate.Held, *calibrationClips)
 	report("held-out clips, temperature 1", held)
 	report(fmt.Sprintf("held-out clips, temperature %.2f fitted on others", fitted), cooled(held, fitted))
-	shipped := report("held-out clips, as it ships", presence(t, openDemo(t, vlm.Options{}), world.Held, *calibrationClips))
+	shipped := report("held-out clips, as it ships", presence(t, openDemo(t, vlm.Options{}), gate.Held, *calibrationClips))
 	if shipped > bar {
 		t.Errorf("expected calibration error %.4f, at most %v is wanted: fit the temperature anew and write it into the model's file as %s",
 			shipped, bar, vlm.AnswerTemperatureKey)

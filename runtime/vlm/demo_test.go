@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/edgevlm/edgevlm/demo"
-	"github.com/edgevlm/edgevlm/demo/world"
+	"github.com/edgevlm/edgevlm/demo/gate"
 	"github.com/edgevlm/edgevlm/runtime/imageproc"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
 )
@@ -38,7 +38,7 @@ func TestTheDemoModelSpeaksOfItsClips(t *testing.T) {
 		t.Errorf("%+v", i)
 	}
 	for _, c := range demo.Clips()[:2] {
-		r := vlm.Request{Media: []vlm.Media{media(c)}, Prompt: world.Prompts()[0], MaxTokens: 40}
+		r := vlm.Request{Media: []vlm.Media{media(c)}, Prompt: gate.Prompts()[0], MaxTokens: 40}
 		one, err := e.Generate(t.Context(), r, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -61,7 +61,7 @@ func TestTheDemoModelSpeaksOfItsClips(t *testing.T) {
 // BenchmarkDescribe is a whole description of an 8-frame clip by the demo model.
 func BenchmarkDescribe(b *testing.B) {
 	e := openDemo(b, vlm.Options{})
-	r := vlm.Request{Media: []vlm.Media{media(demo.Clips()[0])}, Prompt: world.Prompts()[0], MaxTokens: 32}
+	r := vlm.Request{Media: []vlm.Media{media(demo.Clips()[0])}, Prompt: gate.Prompts()[0], MaxTokens: 32}
 	var tokens int
 	var t vlm.Timings
 	for b.Loop() {
@@ -86,7 +86,7 @@ func BenchmarkDescribe(b *testing.B) {
 
 // BenchmarkFirstDescription is from opening the model to the end of the first description.
 func BenchmarkFirstDescription(b *testing.B) {
-	r := vlm.Request{Media: []vlm.Media{media(demo.Clips()[0])}, Prompt: world.Prompts()[0], MaxTokens: 32}
+	r := vlm.Request{Media: []vlm.Media{media(demo.Clips()[0])}, Prompt: gate.Prompts()[0], MaxTokens: 32}
 	for b.Loop() {
 		e, err := vlm.OpenBytes(context.Background(), demo.Text(), demo.MMProj(), vlm.Options{})
 		if err != nil {

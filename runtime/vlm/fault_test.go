@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/edgevlm/edgevlm/demo"
-	"github.com/edgevlm/edgevlm/demo/world"
+	"github.com/edgevlm/edgevlm/demo/gate"
 	"github.com/edgevlm/edgevlm/npu"
 	"github.com/edgevlm/edgevlm/npu/nputest"
 	"github.com/edgevlm/edgevlm/runtime/compute"
@@ -125,7 +125,7 @@ func TestFaultsLeaveTheDemoModelsWordsAsTheyAre(t *testing.T) {
 	for _, f := range demo.Clips()[0].Frames {
 		m.Frames, m.Video = append(m.Frames, imageproc.FromImage(f)), true
 	}
-	r := Request{Media: []Media{m}, Prompt: world.Prompts()[0], MaxTokens: 24}
+	r := Request{Media: []Media{m}, Prompt: gate.Prompts()[0], MaxTokens: 24}
 	say := func(a *accelerator, cache string) Result {
 		t.Helper()
 		o := Options{CacheDir: cache}

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"github.com/edgevlm/edgevlm/demo"
-	"github.com/edgevlm/edgevlm/demo/world"
+	"github.com/edgevlm/edgevlm/demo/gate"
 	"github.com/edgevlm/edgevlm/quant"
 	"github.com/edgevlm/edgevlm/runtime/gguf"
 	"github.com/edgevlm/edgevlm/runtime/imageproc"
@@ -113,7 +113,7 @@ func TestTowerInEightBitsLeavesTheDemosTokens(t *testing.T) {
 		if c := leastCosine(t, exact, int8, m); c < 0.999 {
 			t.Errorf("least cosine %.6f", c)
 		}
-		r := Request{Media: []Media{m}, Prompt: world.Prompts()[0], MaxTokens: 40}
+		r := Request{Media: []Media{m}, Prompt: gate.Prompts()[0], MaxTokens: 40}
 		want, err := exact.Generate(t.Context(), r, nil)
 		if err != nil {
 			t.Fatal(err)
