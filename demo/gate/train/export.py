@@ -11,7 +11,7 @@ from gguf.quants import quantize
 from model import load, MEAN, STD
 from tokenizer import Tokenizer, SPECIALS, CHAT_TEMPLATE
 
-NAME = "edgevlm gate"
+NAME = "edgevlm demo"
 
 
 def add(w, name, t, kind):
