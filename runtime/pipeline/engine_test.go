@@ -11,7 +11,7 @@ import (
 
 	"github.com/edgevlm/edgevlm/capture"
 	"github.com/edgevlm/edgevlm/demo"
-	"github.com/edgevlm/edgevlm/demo/world"
+	"github.com/edgevlm/edgevlm/demo/gate"
 	"github.com/edgevlm/edgevlm/npu"
 	"github.com/edgevlm/edgevlm/npu/nputest"
 	"github.com/edgevlm/edgevlm/runtime/compute"
@@ -43,14 +43,16 @@ func (f *film) Next(context.Context) (capture.Frame, error) {
 	if f.i == f.n {
 		return capture.Frame{}, io.EOF
 	}
-	if f.i%world.Frames == 0 {
-		r := world.New(world.Test, 5)
-		f.pix = make([]byte, world.ClipBytes)
-		r.Render(r.Scene(uint64(f.i/world.Frames), world.Normal), f.pix)
+	const frames = 8 // of a clip
+	if f.i%frames == 0 {
+		r := gate.New(gate.Test, 5)
+		s := r.SceneOf(uint64(f.i/frames), gate.Normal, frames)
+		f.pix = make([]byte, s.Bytes())
+		r.Render(s, f.pix)
 	}
-	o := f.i % world.Frames * world.FrameBytes
-	fr := capture.Frame{Seq: uint64(f.i), At: f.at(f.i), Format: capture.RGB24, Width: world.Size, Height: world.Size,
-		Data: f.pix[o : o+world.FrameBytes : o+world.FrameBytes]}
+	o := f.i % frames * gate.FrameBytes
+	fr := capture.Frame{Seq: uint64(f.i), At: f.at(f.i), Format: capture.RGB24, Width: gate.Size, Height: gate.Size,
+		Data: f.pix[o : o+gate.FrameBytes : o+gate.FrameBytes]}
 	f.i++
 	return fr, nil
 }
@@ -63,7 +65,7 @@ func fresh(t *testing.T, e *vlm.Engine, frames []capture.Frame, d pipeline.Descr
 		c := frames[f.Seq]
 		m.Frames, m.Times = append(m.Frames, imageproc.RGB{W: c.Width, H: c.Height, Pix: c.Data}), append(m.Times, f.At.Sub(d.First()))
 	}
-	r, err := e.Generate(t.Context(), vlm.Request{Media: []vlm.Media{m}, Prompt: world.Prompts()[0], MaxTokens: 40}, nil)
+	r, err := e.Generate(t.Context(), vlm.Request{Media: []vlm.Media{m}, Prompt: gate.Prompts()[0], MaxTokens: 40}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +77,7 @@ func played(t *testing.T, e *vlm.Engine, n int, s *pipeline.Stream) ([]pipeline.
 	t.Helper()
 	out, f := &sink{}, &film{n: n}
 	p := mustNew(t, pipeline.Engine{Engine: e}, out, pipeline.Options{}, pipeline.Camera{
-		Name: "yard", Ends: true, Patient: true, FPS: 2, Frames: 8, Prompt: world.Prompts()[0], MaxTokens: 40, Stream: s, Open: opener(f),
+		Name: "yard", Ends: true, Patient: true, FPS: 2, Frames: 8, Prompt: gate.Prompts()[0], MaxTokens: 40, Stream: s, Open: opener(f),
 		Questions: []vlm.Question{{Name: "a", Text: "Is there a parcel?", Kind: vlm.KindYesNo}, {Name: "b", Text: "Is there a dog?", Kind: vlm.KindYesNo}},
 	})
 	if err := p.Run(t.Context()); err != nil {

@@ -1,7 +1,6 @@
 package stream_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"slices"
@@ -10,7 +9,6 @@ import (
 	"time"
 
 	"github.com/edgevlm/edgevlm/demo/gate"
-	"github.com/edgevlm/edgevlm/demo/world"
 	"github.com/edgevlm/edgevlm/runtime/imageproc"
 	"github.com/edgevlm/edgevlm/runtime/stream"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
@@ -20,8 +18,7 @@ import (
 //
 //	EDGEVLM_EVAL=500 go test -run Eval -v -timeout 60m ./runtime/stream
 //
-// is about the embedded demo model. EDGEVLM_GATE_TEXT and EDGEVLM_GATE_MMPROJ name the files of a model of demo/gate's
-// world, for which the same is done with clips of 8 to 32 frames.
+// is about the embedded demo model and clips of 8 to 32 frames.
 
 // evalClips is how many clips are asked for; without, the test is skipped.
 func evalClips(t *testing.T) int {
@@ -48,25 +45,9 @@ type evalWorld struct {
 }
 
 func evalWorlds(t *testing.T) []evalWorld {
-	demoWorld := world.New(world.Test, 77)
-	all := []evalWorld{{"demo", openDemo(t, vlm.Options{}), func(i int) evalClip {
-		s := demoWorld.Scene(uint64(i), world.Normal)
-		pix := make([]byte, world.ClipBytes)
-		demoWorld.Render(s, pix)
-		return evalClip{cut(pix, world.Size), world.Prompts()[0], s.Caption(), "?"}
-	}}}
-	text, mmproj := os.Getenv("EDGEVLM_GATE_TEXT"), os.Getenv("EDGEVLM_GATE_MMPROJ")
-	if text == "" || mmproj == "" {
-		return all
-	}
-	e, err := vlm.Open(context.Background(), text, mmproj, vlm.Options{NoWeightsCache: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = e.Close() })
 	r := gate.New(gate.Test, 77)
 	next := uint64(0)
-	return append(all, evalWorld{"gate", e, func(int) evalClip {
+	return []evalWorld{{"demo", openDemo(t, vlm.Options{}), func(int) evalClip {
 		for {
 			s := r.Scene(next, gate.Normal)
 			if next++; s.Frames < 8 {
@@ -80,7 +61,7 @@ func evalWorlds(t *testing.T) []evalWorld {
 			}
 			return c
 		}
-	}})
+	}}}
 }
 
 func cut(pix []byte, size int) (frames []imageproc.RGB) {

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/edgevlm/edgevlm/demo/world"
+	"github.com/edgevlm/edgevlm/demo/gate"
 	"github.com/edgevlm/edgevlm/runtime/imageproc"
 	"github.com/edgevlm/edgevlm/runtime/stream"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
@@ -77,7 +77,7 @@ func TestAWindowMayTakeSmallerPicturesThanItsModel(t *testing.T) {
 		if err != nil || st.Cells != c.cells || st.Tokens != c.cells {
 			t.Errorf("at most %d pixels: %+v, %v", c.most, st, err)
 		}
-		if _, err := w.Describe(t.Context(), world.Prompts()[0], 4, vlm.Sampling{}, nil); err != nil {
+		if _, err := w.Describe(t.Context(), gate.Prompts()[0], 4, vlm.Sampling{}, nil); err != nil {
 			t.Error(err)
 		}
 	}

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/edgevlm/edgevlm/demo/world"
+	"github.com/edgevlm/edgevlm/demo/gate"
 	"github.com/edgevlm/edgevlm/runtime/imageproc"
 	"github.com/edgevlm/edgevlm/runtime/stream"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
@@ -81,11 +81,11 @@ func TestTheRollingModeIsExactUntilItEvicts(t *testing.T) {
 	for i := range 4 {
 		frames = append(frames, f.frame(2*i), f.frame(2*i+1))
 		l.pair(frames[2*i], frames[2*i+1])
-		got, err := l.w.Describe(t.Context(), world.Prompts()[0], 40, vlm.Sampling{}, nil)
+		got, err := l.w.Describe(t.Context(), gate.Prompts()[0], 40, vlm.Sampling{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, err := e.Generate(t.Context(), vlm.Request{Prompt: world.Prompts()[0], MaxTokens: 40, Media: []vlm.Media{{Video: true, Frames: frames}}}, nil)
+		want, err := e.Generate(t.Context(), vlm.Request{Prompt: gate.Prompts()[0], MaxTokens: 40, Media: []vlm.Media{{Video: true, Frames: frames}}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/edgevlm/edgevlm/demo/world"
+	"github.com/edgevlm/edgevlm/demo/gate"
 	"github.com/edgevlm/edgevlm/runtime/imageproc"
 	"github.com/edgevlm/edgevlm/runtime/stream"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
@@ -27,7 +27,7 @@ const margin = 4
 
 func newYard() *yard {
 	y := &yard{rng: rand.New(rand.NewPCG(1, 9)), light: 1}
-	side := world.Size + 2*margin
+	side := gate.Size + 2*margin
 	small := imageproc.RGB{W: 16, H: 16, Pix: make([]byte, 3*16*16)}
 	for i := range small.Pix {
 		small.Pix[i] = byte(60 + y.rng.IntN(130))
@@ -46,12 +46,12 @@ func (y *yard) frame(draw func(p imageproc.RGB)) imageproc.RGB {
 	if draw != nil {
 		draw(scene)
 	}
-	p := imageproc.RGB{W: world.Size, H: world.Size, Pix: make([]byte, 3*world.Size*world.Size)}
-	for r := range world.Size {
+	p := imageproc.RGB{W: gate.Size, H: gate.Size, Pix: make([]byte, 3*gate.Size*gate.Size)}
+	for r := range gate.Size {
 		o := 3 * ((r+margin+dy)*scene.W + margin + dx)
-		for c, v := range scene.Pix[o : o+3*world.Size] {
+		for c, v := range scene.Pix[o : o+3*gate.Size] {
 			x := float64(v)*y.light + y.rng.NormFloat64()*y.noise
-			p.Pix[3*r*world.Size+c] = byte(min(max(x+0.5, 0), 255))
+			p.Pix[3*r*gate.Size+c] = byte(min(max(x+0.5, 0), 255))
 		}
 	}
 	return p

@@ -8,7 +8,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/edgevlm/edgevlm/demo"
-	"github.com/edgevlm/edgevlm/demo/world"
+	"github.com/edgevlm/edgevlm/demo/gate"
 	"github.com/edgevlm/edgevlm/runtime/imageproc"
 	"github.com/edgevlm/edgevlm/runtime/stream"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
@@ -45,22 +45,26 @@ func newPairs(t testing.TB, fps float64, length time.Duration) *stream.Pairs {
 	return p
 }
 
+// clipFrames is how many frames each clip of a film has.
+const clipFrames = 8
+
 // film is clips of the demo's world one after the other: every frame differs from every other.
 type film struct {
-	r    *world.Renderer
+	r    *gate.Renderer
 	pix  []byte
 	clip int
 }
 
-func newFilm(seed uint64) *film { return &film{r: world.New(world.Test, seed), clip: -1} }
+func newFilm(seed uint64) *film { return &film{r: gate.New(gate.Test, seed), clip: -1} }
 
 func (f *film) frame(i int) imageproc.RGB {
-	if c := i / world.Frames; c != f.clip {
-		f.clip, f.pix = c, make([]byte, world.ClipBytes)
-		f.r.Render(f.r.Scene(uint64(c), world.Normal), f.pix)
+	if c := i / clipFrames; c != f.clip {
+		s := f.r.SceneOf(uint64(c), gate.Normal, clipFrames)
+		f.clip, f.pix = c, make([]byte, s.Bytes())
+		f.r.Render(s, f.pix)
 	}
-	o := i % world.Frames * world.FrameBytes
-	return imageproc.RGB{W: world.Size, H: world.Size, Pix: f.pix[o : o+world.FrameBytes : o+world.FrameBytes]}
+	o := i % clipFrames * gate.FrameBytes
+	return imageproc.RGB{W: gate.Size, H: gate.Size, Pix: f.pix[o : o+gate.FrameBytes : o+gate.FrameBytes]}
 }
 
 // begin is when tests start.

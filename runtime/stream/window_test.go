@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/edgevlm/edgevlm/demo/world"
+	"github.com/edgevlm/edgevlm/demo/gate"
 	"github.com/edgevlm/edgevlm/runtime/imageproc"
 	"github.com/edgevlm/edgevlm/runtime/stream"
 	"github.com/edgevlm/edgevlm/runtime/vlm"
@@ -70,7 +70,7 @@ func fresh(t *testing.T, e *vlm.Engine, pairs []stream.Pair) vlm.Result {
 			m.Times = append(m.Times, p.At.Sub(pairs[0].At))
 		}
 	}
-	r, err := e.Generate(t.Context(), vlm.Request{Media: []vlm.Media{m}, Prompt: world.Prompts()[0], MaxTokens: 40}, nil)
+	r, err := e.Generate(t.Context(), vlm.Request{Media: []vlm.Media{m}, Prompt: gate.Prompts()[0], MaxTokens: 40}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -129,7 +129,7 @@ func TestTheExactModeAnswersAsAFreshRunOverItsFramesDoes(t *testing.T) {
 				if st.Index != int32(st.Pairs-1) {
 					late++
 				}
-				got, err := w.Describe(t.Context(), world.Prompts()[0], 40, vlm.Sampling{}, nil)
+				got, err := w.Describe(t.Context(), gate.Prompts()[0], 40, vlm.Sampling{}, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -150,7 +150,7 @@ func TestTheExactModeAnswersAsAFreshRunOverItsFramesDoes(t *testing.T) {
 }
 
 func TestEveryPairIsEncodedOnceAndNoStepCostsMoreThanTheUsualOne(t *testing.T) {
-	const most, cells = 8, world.Grid * world.Grid
+	const most, cells = 8, gate.Grid * gate.Grid
 	e := openDemo(t, vlm.Options{})
 	w, pairs := newWindow(t, e, stream.Config{Length: most * time.Second, FPS: 2}), newPairs(t, 2, most*time.Second)
 	cam := &camera{film: newFilm(3), at: begin}
@@ -212,9 +212,9 @@ func TestPositionsFollowTheClock(t *testing.T) {
 		}
 		got = append(got, st.Index)
 		if start < 0 {
-			start = st.Next - world.Grid // the grid's sides are the largest positions at first
+			start = st.Next - gate.Grid // the grid's sides are the largest positions at first
 		}
-		if want := start + max(st.Index, world.Grid-1) + 1; st.Next != want {
+		if want := start + max(st.Index, gate.Grid-1) + 1; st.Next != want {
 			t.Errorf("pair %d: next position %d, want %d", i, st.Next, want)
 		}
 	}
@@ -264,7 +264,7 @@ func TestAnInterruptedStepIsMadeUpFor(t *testing.T) {
 		if len(all) == 0 || w.Frames() == nil {
 			continue
 		}
-		got, err := w.Describe(t.Context(), world.Prompts()[0], 40, vlm.Sampling{}, nil)
+		got, err := w.Describe(t.Context(), gate.Prompts()[0], 40, vlm.Sampling{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -111,7 +111,7 @@ func TestALimitOfThreadsTakesHoldDuringACallAndChangesNoAnswer(t *testing.T) {
 	if e.Threads() != 3 {
 		t.Fatalf("%d threads", e.Threads())
 	}
-	r := vlm.Request{Media: []vlm.Media{media(demo.Clips()[0])}, Prompt: world.Prompts()[0], MaxTokens: 40}
+	r := vlm.Request{Media: []vlm.Media{media(demo.Clips()[0])}, Prompt: gate.Prompts()[0], MaxTokens: 40}
 	changing, err := e.Generate(t.Context(), r, nil)
 	if err != nil || tokens < 3 {
 		t.Fatalf("%d tokens, %v", tokens, err)
