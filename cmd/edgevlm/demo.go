@@ -256,12 +256,13 @@ func (s *stage) show(clip demo.Clip) error {
 		Open: func(context.Context, func(bool, error)) (capture.Source, error) {
 			return newClipSource(clip, s.pace.frame), nil
 		},
-		Ends: true, FPS: clip.FPS, Frames: len(clip.Frames),
+		Ends: true, Patient: true, FPS: clip.FPS, Frames: len(clip.Frames),
 		Prompt: config.DefaultCamera().Prompt, MaxTokens: 64,
+		Stream: &pipeline.Stream{Least: len(clip.Frames) / 2}, // said once, at its end
 	}
 	s.screen.begin(name)
 	watch := func(_ string, f capture.Frame) { s.screen.frame(f) }
-	p, err := pipeline.New(s.eng, []pipeline.Camera{cam}, s, pipeline.Options{Watch: watch})
+	p, err := pipeline.New(pipeline.Engine{Engine: s.eng}, []pipeline.Camera{cam}, s, pipeline.Options{Watch: watch})
 	if err != nil {
 		return err
 	}

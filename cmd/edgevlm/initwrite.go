@@ -86,11 +86,7 @@ func (s *setup) yaml() []byte {
 		p("    source: %s", quoted(c.Source))
 		p("    # Frames a second that the model gets, and how far back it looks.")
 		p("    fps: 1")
-		if s.Model == demoModel {
-			p("    window: 4s") // it knows no longer ones
-		} else {
-			p("    window: 16s")
-		}
+		p("    window: 16s")
 		p("    prompt: What is happening?")
 		p("    # At most one description in this time.")
 		p("    publish: { every: 5s }")

@@ -28,7 +28,7 @@ type replayCmd struct {
 	Report    string        `placeholder:"FILE" help:"Page to write: frames, descriptions, answers and where the time went."`
 	Speed     float64       `placeholder:"X" help:"Times real time, what the model has no time for is skipped; 0 skips nothing."`
 	FPS       *float64      `name:"fps" placeholder:"F" help:"Frames a second that the model gets; without it the camera's, or 2."`
-	Window    time.Duration `placeholder:"T" help:"What the model sees; without it the camera's, or 16s, or 4s for the demo model."`
+	Window    time.Duration `placeholder:"T" help:"What the model sees; without it the camera's, or 16s."`
 	Mode      string        `default:"" enum:",exact,rolling" help:"How the window slides: exact or rolling; without it the camera's, or exact."`
 	Savings   bool          `default:"true" negatable:"" help:"Leave out what did not change."`
 	Prompt    string        `placeholder:"TEXT" help:"What to ask for a description; without it the camera's, or ${prompt}"`
@@ -98,9 +98,7 @@ func (c *replayCmd) camera(e *env) (cam config.Camera, err error) {
 	} else {
 		cam = config.DefaultCamera()
 		cam.Name, cam.FPS, cam.Publish.Every = "replay", 2, 0
-		if cam.Window = config.Duration(16 * time.Second); c.Model == "" {
-			cam.Window = config.Duration(4 * time.Second) // the demo model knows no longer ones
-		}
+		cam.Window = config.Duration(config.DefaultWindow)
 	}
 	if c.FPS != nil {
 		cam.FPS = *c.FPS

@@ -183,19 +183,12 @@ func DefaultCamera() Camera {
 	}
 }
 
-// The windows of cameras that give none: what the demo model was trained on, and what others have room for.
-const (
-	demoWindow  = 4 * time.Second
-	otherWindow = 16 * time.Second
-)
+// DefaultWindow is that of cameras that give none.
+const DefaultWindow = 16 * time.Second
 
-// defaultWindow fills in the window that isn't given.
-func (c *Camera) defaultWindow(demo bool) {
-	if demo {
-		c.Window = Duration(demoWindow)
-		return
-	}
-	c.Window = Duration(otherWindow)
+// defaultWindow fills in the window that isn't given: fast cameras get as much as fits.
+func (c *Camera) defaultWindow() {
+	c.Window = Duration(DefaultWindow)
 	if c.Frames() > MaxFrames {
 		c.Window = Duration(float64(MaxFrames) / c.FPS * float64(time.Second))
 	}

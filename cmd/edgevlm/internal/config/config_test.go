@@ -49,7 +49,7 @@ func TestSampleParsesAndItsCommentedKeysAreTheDefaults(t *testing.T) {
 	want := Default()
 	want.Device, want.Model.Name = "gate", "demo"
 	cam := DefaultCamera()
-	cam.Name, cam.Source, cam.Window = "yard", "v4l2:/dev/video0", Duration(4*time.Second) // the demo model's
+	cam.Name, cam.Source, cam.Window = "yard", "v4l2:/dev/video0", Duration(DefaultWindow)
 	want.Cameras = []Camera{cam}
 	if d := cmp.Diff(&want, plain); d != "" {
 		t.Errorf("the sample is not the defaults:\n%s", d)
@@ -337,12 +337,12 @@ func TestASchemaMayBeAFile(t *testing.T) {
 	}
 }
 
-func TestWithoutAWindowItIsWhatTheModelCanDo(t *testing.T) {
+func TestWithoutAWindowItIsSixteenSecondsOrWhatFits(t *testing.T) {
 	for _, c := range []struct {
 		model string
 		fps   float64
 		want  time.Duration
-	}{{"demo", 1, 4 * time.Second}, {"qwen2-vl-2b", 1, 16 * time.Second}, {"qwen2-vl-2b", 30, 8533333333}} {
+	}{{"demo", 1, 16 * time.Second}, {"qwen2-vl-2b", 1, 16 * time.Second}, {"qwen2-vl-2b", 30, 8533333333}} {
 		got, err := Parse("c", fmt.Appendf(nil, "%s    fps: %v\nmodel: { name: %s }\n", minimal, c.fps, c.model))
 		if err != nil {
 			t.Fatal(err)

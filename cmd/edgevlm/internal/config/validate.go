@@ -60,7 +60,7 @@ func (c *Config) validate(d *decoder) {
 		cam := &c.Cameras[i]
 		at := fmt.Sprintf("cameras[%d]", i)
 		if !d.given(at + ".window") {
-			cam.defaultWindow(c.Model.Name == "demo")
+			cam.defaultWindow()
 		}
 		if cam.Schema.Given() && !d.given(at+".max_tokens") {
 			cam.MaxTokens = DocumentTokens
