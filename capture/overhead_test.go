@@ -136,32 +136,6 @@ func BenchmarkOverhead(b *testing.B) {
 	}
 }
 
-// The bar is for x86. Of many tries the best counts: the machine may have other work.
-func TestAFrameCostsLessThanFiveMilliseconds(t *testing.T) {
-	if runtime.GOARCH != "amd64" {
-		t.Skip("the bar is for x86")
-	}
-	for _, s := range stages {
-		if len(s.view.Masks) == 0 {
-			continue
-		}
-		next := overhead(t, capturetest.GrainyJPEG, s)
-		for range 10 { // with the first motion come frames from before
-			next()
-		}
-		best := time.Hour
-		for range 40 {
-			began := time.Now()
-			next()
-			best = min(best, time.Since(began))
-		}
-		t.Logf("%s: %v", s.name, best)
-		if best > 5*time.Millisecond {
-			t.Errorf("%s: %v for a frame", s.name, best)
-		}
-	}
-}
-
 func TestSourcesGiveEachFrameItsOwnMemory(t *testing.T) {
 	path := write(t, t.TempDir(), "clip.mjpeg", append(capturetest.JPEG(32, 24, 0), capturetest.JPEG(32, 24, 1)...))
 	src := open(t, capture.Spec{Source: "files:" + path, Unpaced: true})
