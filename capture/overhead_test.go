@@ -5,9 +5,7 @@ import (
 	"image/jpeg"
 	"os"
 	"path/filepath"
-	"runtime"
 	"testing"
-	"time"
 
 	"github.com/edgevlm/edgevlm/capture"
 	"github.com/edgevlm/edgevlm/capture/capturetest"
