@@ -1,7 +1,7 @@
 """Turns clips into what the model takes: patches, cell labels and, with text, a Packed."""
 import copy
 import numpy as np, torch
-from heads import box_targets
+from heads import LIGHTS, WEATHERS, box_targets
 from sequence import Packed, Seq, blocks, unchanged, vary
 
 PROMPTS = ["What is happening?", "Describe the clip.", "Describe what you see."]
@@ -19,7 +19,8 @@ class Batch:
         """the same patches, but only some of the clips"""
         b = copy.copy(self); b.clips, b.pairs, b.spans, b.starts = ([x[i] for i in which] for x in (self.clips, self.pairs, self.spans, self.starts)); return b
     def cells(self):
-        lab = np.concatenate([c.labels for c in self.clips]); off = np.concatenate([c.offsets for c in self.clips])
+        lab = np.concatenate([np.concatenate((c.labels, np.full((*c.labels.shape[:2], 2), (LIGHTS.index(c.info["light"]), WEATHERS.index(c.info["weather"])), np.int8)), 2) for c in self.clips])
+        off = np.concatenate([c.offsets for c in self.clips])
         return T(lab.reshape(-1, lab.shape[-1]).astype(np.int64)).to(self.device), T(off.reshape(-1, 2)).to(self.device)
     def box(self, grid): r, e = box_targets(self.clips, self.starts, grid); return T(r).to(self.device), T(e).to(self.device)
 

@@ -34,7 +34,7 @@ def clip(seed, i, kind):
     tasks = [{"kind": "free", "q": f"What does the {c} do?", "a": f"It {MOVES[mo]}."}, {"kind": "boxes", "q": f"Where is the {c}?", "a": box(c, xx, y, xx + w, y + h)},
              {"kind": "yesno", "q": f"Is there a {CLASSES[(ci + i % 2) % 6]}?", "a": "No." if i % 2 else "Yes."}]
     if kind == "dense": tasks = []
-    info = {"i": i, "frames": T, "fps": 1, "caption": "" if kind == "dense" else cap(mo), "reversed": cap((0, 2, 1)[mo]), "prompt": "What is happening?", "tasks": tasks, "objects": [[ci, 0, mo]], "jitter": False}
+    info = {"i": i, "frames": T, "fps": 1, "caption": "" if kind == "dense" else cap(mo), "reversed": cap((0, 2, 1)[mo]), "prompt": "What is happening?", "tasks": tasks, "objects": [[ci, 0, mo]], "jitter": False, "light": "day", "weather": "clear"}
     return info, V, lab, off
 
 

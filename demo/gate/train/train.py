@@ -109,7 +109,7 @@ def main():
     old = torch.load(ckpt, weights_only=True) if os.path.exists(ckpt) else None
     text = old["words"] if old else corpus(binary)
     tok = Tokenizer(text); words, late = (Words(tok, *[float(x) for x in w.split(",")]) for w in (a.words, a.late))
-    m = Model(Cfg(vocab=len(tok.tokens), **json.loads(a.model))); heads = Heads(m.c.d, a.empty); step = 0
+    m = Model(Cfg(vocab=len(tok.tokens), **json.loads(a.model))); heads = Heads(m.c.d, a.empty, m.c.grid); step = 0
     def say(*x):
         if rank: return
         print(*x, flush=True)
@@ -118,7 +118,7 @@ def main():
         if a.start:
             from restore import restore
             given, z = restore(a.start); m.load_state_dict(given.state_dict())
-            if z: heads.load_state_dict(z)
+            if z: heads.start(z)
         else: whiten(m, binary, a, torch)
         say(json.dumps(vars(a)), json.dumps(m.c.dict()), f"params {sum(p.numel() for p in m.parameters())} words {len(tok.words)}",
             f"python {platform.python_version()} torch {torch.__version__} numpy {np.__version__} {dev} {platform.machine()} {'bfloat16' if bf16 else 'float32'}")
