@@ -121,7 +121,7 @@ cameras:
 	if err := json.NewDecoder(strings.NewReader(rest)).Decode(&d); err != nil {
 		t.Fatal(err)
 	}
-	if d.Mode != "rolling" || d.WindowS != 4 || len(d.Pairs) != all || len(d.Events) != 1 || d.Events[0] != (replayEvent{T: 2, Name: "seen", Message: "It has looked", Start: true}) {
+	if d.Mode != "rolling" || d.WindowS != 16 || len(d.Pairs) != all || len(d.Events) != 1 || d.Events[0] != (replayEvent{T: 2, Name: "seen", Message: "It has looked", Start: true}) {
 		t.Errorf("mode %s, window %v s, %d pairs, events %+v", d.Mode, d.WindowS, len(d.Pairs), d.Events)
 	}
 	if !strings.Contains(out.String(), "2.0 s  [seen: It has looked]") {

@@ -60,7 +60,7 @@ func samples() []sample {
 		{"yard", Spec{
 			Objects: []Object{object(Person, White, Closer), object(Dog, Black, Away), object(Bicycle, Green, Still)},
 			Frames:  10, Rate: 2,
-		}, 6},
+		}, 7},
 		{"car-park", Spec{
 			Objects: []Object{object(Car, Purple, Leaves), object(Cat, Orange, Left)},
 			Light:   Night, Weather: Rain, Frames: 12, Rate: 2,

@@ -17,6 +17,9 @@ type Sub struct{ out lockedBuffer }
 // Subscribe starts a Sub for one topic with text payloads, until the test ends.
 func Subscribe(t testing.TB, m *Mosquitto, topic string) *Sub {
 	t.Helper()
+	if _, err := exec.LookPath("mosquitto_sub"); err != nil {
+		t.Skip("mosquitto_sub is not installed (apt-get install mosquitto-clients): this test needs a subscriber of mosquitto's own")
+	}
 	s := &Sub{}
 	_, port, _ := strings.Cut(m.Addr, ":")
 	ctx, cancel := context.WithCancel(context.Background())
@@ -32,6 +35,10 @@ func Subscribe(t testing.TB, m *Mosquitto, topic string) *Sub {
 			cmd.Stdout, cmd.Stderr = w, w
 			cmd.WaitDelay = time.Second
 			cmd.Run()
+			select {
+			case <-ctx.Done():
+			case <-time.After(20 * time.Millisecond): // the broker may be away
+			}
 		}
 	}()
 	t.Cleanup(func() { cancel(); <-done })
