@@ -44,10 +44,10 @@ type evalWorld struct {
 	clip func(i int) evalClip
 }
 
-func evalWorlds(t *testing.T) []evalWorld {
+func newEvalWorld(t *testing.T) evalWorld {
 	r := gate.New(gate.Test, 77)
 	next := uint64(0)
-	return []evalWorld{{"demo", openDemo(t, vlm.Options{}), func(int) evalClip {
+	return evalWorld{"demo", openDemo(t, vlm.Options{}), func(int) evalClip {
 		for {
 			s := r.Scene(next, gate.Normal)
 			if next++; s.Frames < 8 {
@@ -61,7 +61,7 @@ func evalWorlds(t *testing.T) []evalWorld {
 			}
 			return c
 		}
-	}}}
+	}}
 }
 
 func cut(pix []byte, size int) (frames []imageproc.RGB) {
@@ -88,52 +88,51 @@ func percent(a, of int) float64 { return 100 * float64(a) / float64(max(of, 1)) 
 
 func TestEvalSavingsAgainstOff(t *testing.T) {
 	n := evalClips(t)
-	for _, w := range evalWorlds(t) {
-		configs := []struct {
-			name string
-			s    stream.Savings
-		}{
-			{"off", stream.Savings{}},
-			{"default (both)", stream.DefaultSavings()},
-			{"drop", stream.Savings{Drop: true}},
-			{"drop, grown by a cell", stream.Savings{Drop: true, Grow: 1}},
-			{"drop, no registration", stream.Savings{Drop: true, Shift: -1}},
-			{"drop, contrast 4", stream.Savings{Drop: true, Contrast: 4}},
-			{"drop, contrast 8", stream.Savings{Drop: true, Contrast: 8}},
-			{"drop, noise 3.5", stream.Savings{Drop: true, Noise: 3.5}},
-			{"incremental", stream.Savings{Incremental: true}},
-			{"incremental, not grown", stream.Savings{Incremental: true, Grow: -1}},
-			{"incremental, contrast 8", stream.Savings{Incremental: true, Contrast: 8}},
-		}
-		got := map[string]map[string]*tally{}
-		for i := range n {
-			c := w.clip(i)
-			off := ""
-			for _, cfg := range configs {
-				one, text := evalRun(t, w.e, c, cfg.s)
-				if cfg.name == "off" {
-					off = text
+	w := newEvalWorld(t)
+	configs := []struct {
+		name string
+		s    stream.Savings
+	}{
+		{"off", stream.Savings{}},
+		{"default (both)", stream.DefaultSavings()},
+		{"drop", stream.Savings{Drop: true}},
+		{"drop, grown by a cell", stream.Savings{Drop: true, Grow: 1}},
+		{"drop, no registration", stream.Savings{Drop: true, Shift: -1}},
+		{"drop, contrast 4", stream.Savings{Drop: true, Contrast: 4}},
+		{"drop, contrast 8", stream.Savings{Drop: true, Contrast: 8}},
+		{"drop, noise 3.5", stream.Savings{Drop: true, Noise: 3.5}},
+		{"incremental", stream.Savings{Incremental: true}},
+		{"incremental, not grown", stream.Savings{Incremental: true, Grow: -1}},
+		{"incremental, contrast 8", stream.Savings{Incremental: true, Contrast: 8}},
+	}
+	got := map[string]map[string]*tally{}
+	for i := range n {
+		c := w.clip(i)
+		off := ""
+		for _, cfg := range configs {
+			one, text := evalRun(t, w.e, c, cfg.s)
+			if cfg.name == "off" {
+				off = text
+			}
+			if text == off {
+				one.same = 1
+			}
+			for _, group := range []string{"all", "jitter " + c.jitter} {
+				if got[group] == nil {
+					got[group] = map[string]*tally{}
 				}
-				if text == off {
-					one.same = 1
+				if got[group][cfg.name] == nil {
+					got[group][cfg.name] = &tally{}
 				}
-				for _, group := range []string{"all", "jitter " + c.jitter} {
-					if got[group] == nil {
-						got[group] = map[string]*tally{}
-					}
-					if got[group][cfg.name] == nil {
-						got[group][cfg.name] = &tally{}
-					}
-					got[group][cfg.name].add(one)
-				}
+				got[group][cfg.name].add(one)
 			}
 		}
-		for group, of := range got {
-			for _, cfg := range configs {
-				x := of[cfg.name]
-				t.Logf("| %s, %s | %s | %d | %.1f %% exact | %.1f %% as off | %.1f %% of later pairs' tokens dropped | %.1f %% of later patches computed |",
-					w.name, group, cfg.name, x.of, percent(x.right, x.of), percent(x.same, x.of), 100-percent(x.kept, x.later), percent(x.computed, x.patches))
-			}
+	}
+	for group, of := range got {
+		for _, cfg := range configs {
+			x := of[cfg.name]
+			t.Logf("| %s, %s | %s | %d | %.1f %% exact | %.1f %% as off | %.1f %% of later pairs' tokens dropped | %.1f %% of later patches computed |",
+				w.name, group, cfg.name, x.of, percent(x.right, x.of), percent(x.same, x.of), 100-percent(x.kept, x.later), percent(x.computed, x.patches))
 		}
 	}
 }
@@ -171,51 +170,50 @@ func evalRun(t *testing.T, e *vlm.Engine, c evalClip, s stream.Savings) (one tal
 // frames, by how many windows the sequence has been running.
 func TestEvalRollingDriftByAge(t *testing.T) {
 	n := evalClips(t)
-	for _, w := range evalWorlds(t) {
-		for _, anchor := range []int{-1, 32, 1} {
-			win, err := stream.New(t.Context(), w.e, stream.Config{Mode: stream.Rolling, Length: 4 * time.Second, FPS: 2, Anchor: anchor})
-			if err != nil {
-				t.Fatal(err)
-			}
-			l := &live{t: t, w: win}
-			var frames []imageproc.RGB
-			byAge := map[string]*tally{}
-			for i := range n {
-				c := w.clip(i)
-				for k := 0; k+1 < len(c.frames); k += 2 {
-					frames = append(frames, c.frames[k], c.frames[k+1])
-					st := l.pair(c.frames[k], c.frames[k+1])
-					if st.Pairs < 4 {
-						continue
-					}
-					frames = frames[len(frames)-8:]
-					within := "across two clips"
-					if k >= 6 {
-						within = "within one clip"
-					}
-					got, err := win.Describe(t.Context(), c.prompt, 64, vlm.Sampling{}, nil)
-					if err != nil {
-						t.Fatal(err)
-					}
-					want, err := w.e.Generate(t.Context(), vlm.Request{Prompt: c.prompt, MaxTokens: 64, Media: []vlm.Media{{Video: true, Frames: frames}}}, nil)
-					if err != nil {
-						t.Fatal(err)
-					}
-					key := fmt.Sprintf("%s, %s windows old", within, ageOf((l.n-1)/4))
-					if byAge[key] == nil {
-						byAge[key] = &tally{}
-					}
-					byAge[key].of++
-					if got.Text == want.Text {
-						byAge[key].same++
-					}
+	w := newEvalWorld(t)
+	for _, anchor := range []int{-1, 32, 1} {
+		win, err := stream.New(t.Context(), w.e, stream.Config{Mode: stream.Rolling, Length: 4 * time.Second, FPS: 2, Anchor: anchor})
+		if err != nil {
+			t.Fatal(err)
+		}
+		l := &live{t: t, w: win}
+		var frames []imageproc.RGB
+		byAge := map[string]*tally{}
+		for i := range n {
+			c := w.clip(i)
+			for k := 0; k+1 < len(c.frames); k += 2 {
+				frames = append(frames, c.frames[k], c.frames[k+1])
+				st := l.pair(c.frames[k], c.frames[k+1])
+				if st.Pairs < 4 {
+					continue
+				}
+				frames = frames[len(frames)-8:]
+				within := "across two clips"
+				if k >= 6 {
+					within = "within one clip"
+				}
+				got, err := win.Describe(t.Context(), c.prompt, 64, vlm.Sampling{}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want, err := w.e.Generate(t.Context(), vlm.Request{Prompt: c.prompt, MaxTokens: 64, Media: []vlm.Media{{Video: true, Frames: frames}}}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				key := fmt.Sprintf("%s, %s windows old", within, ageOf((l.n-1)/4))
+				if byAge[key] == nil {
+					byAge[key] = &tally{}
+				}
+				byAge[key].of++
+				if got.Text == want.Text {
+					byAge[key].same++
 				}
 			}
-			for key, x := range byAge {
-				t.Logf("| %s | anchor %d | %s | %d | %.1f %% equal |", w.name, anchor, key, x.of, percent(x.same, x.of))
-			}
-			_ = win.Close()
 		}
+		for key, x := range byAge {
+			t.Logf("| %s | anchor %d | %s | %d | %.1f %% equal |", w.name, anchor, key, x.of, percent(x.same, x.of))
+		}
+		_ = win.Close()
 	}
 }
 
