@@ -18,7 +18,7 @@ const goldenPixels = "08c52da13bb706bb4444fbf97421611124ce596bd2af8604e9a641b398
 func TestGoldenPixelsAreTheSameEverywhere(t *testing.T) {
 	h := sha256.New()
 	pix := make([]byte, MaxFrames*FrameBytes)
-	labels, offsets := make([]int8, 256*NumLabels), make([]float32, 512)
+	labels, places := make([]int8, 256*NumLabels), make([]float32, 256*NumPlaces)
 	for _, split := range []Split{Train, Test, Held} {
 		r := New(split, 7)
 		for i := range uint64(6) {
@@ -29,7 +29,7 @@ func TestGoldenPixelsAreTheSameEverywhere(t *testing.T) {
 			s := r.Scene(i, kind)
 			r.Render(s, pix)
 			h.Write(pix[:s.Bytes()])
-			s.Targets(labels, offsets)
+			s.Targets(labels, places)
 			for _, v := range labels[:s.Cells()*NumLabels] {
 				h.Write([]byte{byte(v)})
 			}

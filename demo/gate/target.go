@@ -1,5 +1,7 @@
 package gate
 
+import "math"
+
 // Labels of one merged vision cell (28x28 pixels) in one frame pair, for the
 // dense heads that train the vision tower. -1 is "don't score".
 const (
@@ -13,27 +15,38 @@ const (
 	NumLabels
 )
 
+// Places of one merged vision cell in one frame pair, in cells from the cell's
+// centre, x before y. NaN is "don't score".
+const (
+	PlaceCentre = 0 // of the object in it: 2 numbers
+	PlaceBox    = 2 // the object's visible box in the pair's second frame, as a box task tells it: x0, y0, x1, y1
+	PlaceDoor   = 6 // the same of the door
+	NumPlaces   = 10
+)
+
 // Cells is the number of merged vision cells of the clip; labels are
-// [Frames/2, Grid, Grid, NumLabels], offsets [Frames/2, Grid, Grid, 2].
+// [Frames/2, Grid, Grid, NumLabels], places [Frames/2, Grid, Grid, NumPlaces].
 func (s *Scene) Cells() int { return s.Frames / 2 * Grid * Grid }
 
 const cell = 28 * unit
 
-// Targets fills labels (Cells*NumLabels) and offsets (Cells*2): from the
-// cell's centre to that of the object in it, x then y, in cells.
-func (s *Scene) Targets(labels []int8, offsets []float32) {
-	clear(offsets[:2*s.Cells()])
+// Targets fills labels (Cells*NumLabels) and places (Cells*NumPlaces).
+func (s *Scene) Targets(labels []int8, places []float32) {
+	nan := float32(math.NaN())
 	for i := range s.Cells() {
-		l := labels[i*NumLabels:][:NumLabels]
+		l, p := labels[i*NumLabels:][:NumLabels], places[i*NumPlaces:][:NumPlaces]
 		for k := range l {
 			l[k] = -1
 		}
 		l[LabelClass], l[LabelDoor] = 0, 0
+		for k := range p {
+			p[k] = nan
+		}
 	}
 	best := make([]int, s.Cells()) // covered area, sum of both frames
 	for k := range s.Objects {
 		for t := range s.Frames / 2 {
-			s.Objects[k].target(t, labels, offsets, best)
+			s.target(&s.Objects[k], t, labels, places, best)
 		}
 	}
 	if s.Door == NoDoor {
@@ -51,10 +64,12 @@ func (s *Scene) Targets(labels []int8, offsets []float32) {
 			state = 1
 		}
 		for i := range Grid * Grid {
-			l := labels[(t*Grid*Grid+i)*NumLabels:][:NumLabels]
+			at := t*Grid*Grid + i
+			l := labels[at*NumLabels:][:NumLabels]
 			switch cov := s.door.overlap(cellBox(i)) * 100; {
 			case cov > 15*cell*cell:
 				l[LabelDoor], l[LabelDoorStep] = int8(s.Door), state
+				s.edges(places[at*NumPlaces+PlaceDoor:][:4], s.door, 2*t+1, cellBox(i))
 			case cov > 3*cell*cell:
 				l[LabelDoor] = -1
 			}
@@ -67,11 +82,23 @@ func cellBox(i int) box {
 	return box{x, y, x + cell, y + cell}
 }
 
-// target labels the cells that the object covers in pair t, where it covers
-// more than those before it.
-func (o *Object) target(t int, labels []int8, offsets []float32, best []int) {
+// edges are a box's in frame t, from the centre of cell c.
+func (s *Scene) edges(out []float32, b box, t int, c box) {
+	for k, v := range [4]int{b.x0, b.y0, b.x1, b.y1} {
+		mid := (c.x0 + c.x1) / 2
+		if k%2 == 1 {
+			mid = (c.y0 + c.y1) / 2
+		}
+		out[k] = float32(v-s.shake[t][k%2]*unit-mid) / cell
+	}
+}
+
+// target labels the cells that o covers in pair t, where it covers more than
+// the objects before it.
+func (s *Scene) target(o *Object, t int, labels []int8, places []float32, best []int) {
 	p, q := o.path[2*t], o.path[2*t+1]
 	pb, qb := p.seen(), q.seen()
+	there := qb.area() > 0
 	if p.w == 0 { // where there is none in one frame, its centre is the other's
 		p.cx, p.by, p.h = q.cx, q.by, q.h
 	} else if q.w == 0 {
@@ -94,8 +121,14 @@ func (o *Object) target(t int, labels []int8, offsets []float32, best []int) {
 				}
 			}
 			l[LabelPartly] = int8(b2i(p.cut() || q.cut()))
-			offsets[2*at] = float32(cx-(c.x0+c.x1)/2) / cell
-			offsets[2*at+1] = float32(cy-(c.y0+c.y1)/2) / cell
+			at := places[at*NumPlaces:][:NumPlaces]
+			at[PlaceCentre], at[PlaceCentre+1] = float32(cx-(c.x0+c.x1)/2)/cell, float32(cy-(c.y0+c.y1)/2)/cell
+			for k := range 4 {
+				at[PlaceBox+k] = float32(math.NaN())
+			}
+			if there {
+				s.edges(at[PlaceBox:][:4], qb, 2*t+1, c)
+			}
 		case cov*100 > 3*whole && cov*100 <= 12*whole && best[at]*100 < 3*whole:
 			l[LabelClass] = -1
 		}

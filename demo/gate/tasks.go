@@ -67,6 +67,24 @@ func (s *Scene) ask(g *rng) {
 	}
 }
 
+// AskMore adds up to n yes/no questions that differ from those asked so far.
+// They are for training, which needs many answers a clip: what the scene asks
+// on its own stays as it is.
+func (s *Scene) AskMore(n int) {
+	g := newRNG(s.look.state, 1)
+	yes := g.chance(50)
+	for try, end := 0, len(s.Tasks)+n; len(s.Tasks) < end && try < 8*n; try++ {
+		t, ok := s.yesNo(&g, yes)
+		for _, o := range s.Tasks {
+			ok = ok && o.Q != t.Q
+		}
+		if ok {
+			s.Tasks = append(s.Tasks, t)
+			yes = g.chance(50)
+		}
+	}
+}
+
 // some picks an object at random, nil if there is none.
 func (s *Scene) some(g *rng) *Object {
 	if len(s.Objects) == 0 {

@@ -1,6 +1,10 @@
 package gate
 
-import "testing"
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
 
 // shows says whether a path can be seen to be what m claims, by rules that
 // know nothing of how paths are made.
@@ -94,5 +98,51 @@ func TestWhatIsSaidCanBeSeenForwardsAndBackwards(t *testing.T) {
 		if seen[m] < 50 {
 			t.Errorf("only %d objects: %s", seen[m], m)
 		}
+	}
+}
+
+// A box task and the labels of the cells must tell of the same place.
+func TestPlacesAreWhereBoxesAre(t *testing.T) {
+	r := New(Train, 11)
+	labels, places := make([]int8, 256*NumLabels), make([]float32, 256*NumPlaces)
+	told := 0
+	for i := range uint64(200) {
+		s := r.Scene(i, Normal)
+		s.Targets(labels, places)
+		for _, k := range s.Tasks {
+			if k.Kind != Boxes {
+				continue
+			}
+			var name string
+			var b [4]float32
+			text := strings.NewReplacer("<|object_ref_start|>", "", "<|object_ref_end|><|box_start|>(", " ", "),(", " ", ",", " ", ")<|box_end|>", "").Replace(k.A)
+			if _, err := fmt.Sscan(text, &name, &b[0], &b[1], &b[2], &b[3]); err != nil {
+				t.Fatalf("%s: %v", text, err)
+			}
+			for c := range Grid * Grid {
+				at := s.Cells() - Grid*Grid + c
+				l, p := labels[at*NumLabels:], places[at*NumPlaces:]
+				e := p[PlaceBox:PlaceDoor]
+				switch {
+				case name == s.Door.String() && l[LabelDoor] > 0:
+					e = p[PlaceDoor:NumPlaces]
+				case l[LabelClass] <= 0 || Class(l[LabelClass]-1).String() != name:
+					continue
+				}
+				told++
+				for k := range b {
+					mid := float32(c%Grid) + 0.5
+					if k%2 == 1 {
+						mid = float32(c/Grid) + 0.5
+					}
+					if got := (e[k] + mid) * 1000 / Grid; got < b[k]-15 || got > b[k]+15 {
+						t.Errorf("scene %d, %s: edge %d of cell %d is at %.0f", i, text, k, c, got)
+					}
+				}
+			}
+		}
+	}
+	if told < 200 {
+		t.Errorf("only %d cells", told)
 	}
 }

@@ -1,11 +1,12 @@
 // Command feed writes rendered clips with their labels and questions to
 // standard output, for training and for evaluation outside Go.
 //
-// The stream is little-endian: the 8 bytes "EVFEED2\n", then uint32 size, grid
+// The stream is little-endian: the 8 bytes "EVFEED3\n", then uint32 size, grid
 // and labels. Then for each clip: uint32 length and that many bytes of JSON (see
 // label), frames*size*size*3 bytes of RGB, frames/2*grid*grid*labels int8 labels
-// and frames/2*grid*grid*2 float32 offsets (see gate.Scene.Targets). It ends
-// after -n clips, or when the reader closes the pipe.
+// and frames/2*grid*grid*10 float32 places (see gate.Scene.Targets). It ends
+// after -n clips, or when the reader closes the pipe. With -more each clip has
+// that many more questions than it has in an evaluation.
 //
 // With -words it prints sentences instead, one a line, in which every word of
 // the world occurs, for a tokenizer to be made from.
@@ -59,7 +60,7 @@ type options struct {
 	kind          gate.Kind
 	first, stride uint64
 	n             int64
-	frames        int
+	frames, more  int
 }
 
 func run(args []string, out io.Writer) error {
@@ -72,6 +73,7 @@ func run(args []string, out io.Writer) error {
 	fs.Uint64Var(&o.stride, "stride", 1, "distance between scene indices")
 	fs.Int64Var(&o.n, "n", -1, "number of clips, -1 for no end")
 	fs.IntVar(&o.frames, "frames", 0, "frames of every normal clip, 0 for a mixture")
+	fs.IntVar(&o.more, "more", 0, "yes/no questions a clip has beside its own")
 	steady := fs.Bool("steady", false, "no camera trembles")
 	words := fs.Bool("words", false, "print sentences with all words of the world")
 	if err := fs.Parse(args); err != nil {
@@ -94,6 +96,9 @@ func run(args []string, out io.Writer) error {
 	if o.frames < 0 || o.frames > gate.MaxFrames || o.frames%2 != 0 {
 		return fmt.Errorf("feed: %d frames: use an even number up to %d, or 0", o.frames, gate.MaxFrames)
 	}
+	if o.more < 0 || o.more > 20 {
+		return fmt.Errorf("feed: %d more questions: use 0 to 20", o.more)
+	}
 	r := gate.New(s, *seed)
 	r.Steady = *steady
 	err := write(w, r, o)
@@ -104,7 +109,7 @@ func run(args []string, out io.Writer) error {
 }
 
 func write(w *bufio.Writer, r *gate.Renderer, o options) error {
-	head := []byte("EVFEED2\n")
+	head := []byte("EVFEED3\n")
 	for _, v := range []uint32{gate.Size, gate.Grid, gate.NumLabels} {
 		head = binary.LittleEndian.AppendUint32(head, v)
 	}
@@ -113,13 +118,16 @@ func write(w *bufio.Writer, r *gate.Renderer, o options) error {
 	}
 	const cells = gate.MaxFrames / 2 * gate.Grid * gate.Grid
 	pix := make([]byte, gate.MaxFrames*gate.FrameBytes)
-	labels, offsets := make([]int8, cells*gate.NumLabels), make([]float32, cells*2)
+	labels, places := make([]int8, cells*gate.NumLabels), make([]float32, cells*gate.NumPlaces)
 	var rec []byte
 	index := o.first
 	for i := int64(0); o.n < 0 || i < o.n; i++ {
 		s := r.SceneOf(index, o.kind, o.frames)
 		r.Render(s, pix)
-		s.Targets(labels, offsets)
+		s.Targets(labels, places)
+		if o.kind != gate.Dense {
+			s.AskMore(o.more)
+		}
 		js, err := json.Marshal(describe(s, index, o.kind))
 		if err != nil {
 			return err
@@ -129,7 +137,7 @@ func write(w *bufio.Writer, r *gate.Renderer, o options) error {
 		for _, v := range labels[:s.Cells()*gate.NumLabels] {
 			rec = append(rec, byte(v))
 		}
-		for _, v := range offsets[:s.Cells()*2] {
+		for _, v := range places[:s.Cells()*gate.NumPlaces] {
 			rec = binary.LittleEndian.AppendUint32(rec, math.Float32bits(v))
 		}
 		if _, err := w.Write(rec); err != nil {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,7 +23,7 @@ func TestStreamIsAsDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	head := all.Next(20)
-	if string(head[:8]) != "EVFEED2\n" || binary.LittleEndian.Uint32(head[8:]) != gate.Size ||
+	if string(head[:8]) != "EVFEED3\n" || binary.LittleEndian.Uint32(head[8:]) != gate.Size ||
 		binary.LittleEndian.Uint32(head[12:]) != gate.Grid || binary.LittleEndian.Uint32(head[16:]) != gate.NumLabels {
 		t.Fatalf("header %q", head)
 	}
@@ -44,10 +45,10 @@ func TestStreamIsAsDocumented(t *testing.T) {
 		if !bytes.Equal(all.Next(len(pix)), pix) {
 			t.Errorf("clip %d has other pixels", i)
 		}
-		if rest := s.Cells() * (gate.NumLabels + 8); len(all.Next(rest)) != rest {
+		if rest := s.Cells() * (gate.NumLabels + 4*gate.NumPlaces); len(all.Next(rest)) != rest {
 			t.Fatalf("clip %d ends early", i)
 		}
-		last = start[:4+n+len(pix)+s.Cells()*(gate.NumLabels+8)]
+		last = start[:4+n+len(pix)+s.Cells()*(gate.NumLabels+4*gate.NumPlaces)]
 	}
 	if all.Len() != 0 {
 		t.Errorf("%d bytes too many", all.Len())
@@ -74,6 +75,31 @@ func TestKindsHaveTheirLabels(t *testing.T) {
 	}
 }
 
+func TestMoreQuestionsComeAfterTheClipsOwn(t *testing.T) {
+	tasks := func(more string) (l label) {
+		var out bytes.Buffer
+		if err := run([]string{"-first", "3", "-n", "1", "-more", more}, &out); err != nil {
+			t.Fatal(err)
+		}
+		out.Next(20)
+		if err := json.Unmarshal(out.Next(int(binary.LittleEndian.Uint32(out.Next(4)))), &l); err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	own, all := tasks("0").Tasks, tasks("4").Tasks
+	if len(all) <= len(own) || len(all) > len(own)+4 || !slices.Equal(all[:len(own)], own) {
+		t.Fatalf("%d questions, %d with 4 more", len(own), len(all))
+	}
+	seen := map[string]bool{}
+	for i, q := range all {
+		if seen[q.Q] || i >= len(own) && q.Kind != "yesno" {
+			t.Errorf("%+v", q)
+		}
+		seen[q.Q] = true
+	}
+}
+
 func TestWordsAreSentences(t *testing.T) {
 	var out bytes.Buffer
 	if err := run([]string{"-words"}, &out); err != nil {
@@ -97,7 +123,7 @@ func TestAReaderThatLeavesIsNoError(t *testing.T) {
 }
 
 func TestBadFlagsAreRefused(t *testing.T) {
-	for _, args := range [][]string{{"-split", "all"}, {"-kind", "odd"}, {"-frames", "7"}, {"-frames", "64"}} {
+	for _, args := range [][]string{{"-split", "all"}, {"-kind", "odd"}, {"-frames", "7"}, {"-frames", "64"}, {"-more", "21"}} {
 		err := run(args, io.Discard)
 		if err == nil || !strings.Contains(err.Error(), "use ") {
 			t.Errorf("%v: %v", args, err)

@@ -1,7 +1,7 @@
 """Turns clips into what the model takes: patches, cell labels and, with text, a Packed."""
 import copy
 import numpy as np, torch
-from heads import LIGHTS, WEATHERS, box_targets
+from heads import LIGHTS, WEATHERS
 from sequence import Packed, Seq, blocks, unchanged, vary
 
 PROMPTS = ["What is happening?", "Describe the clip.", "Describe what you see."]
@@ -9,32 +9,42 @@ T = torch.from_numpy
 
 
 class Batch:
-    """p: patches of all pairs; pairs, spans, starts: each clip's number of pairs, which they are, and its first cell"""
-    def __init__(self, m, clips, device="cpu", backwards=False):
+    """p: patches of all pairs; pairs, spans, starts: each clip's number of pairs, which they are, and its first cell. echoes: {clip: pairs},
+    that many pairs of the clip played backwards up to its beginning; their patches follow those of the clips, echo says where."""
+    def __init__(self, m, clips, device="cpu", backwards=False, echoes={}):
         self.clips, self.device = clips, device
-        v = np.concatenate([c.frames[::-1] if backwards else c.frames for c in clips])
+        v = np.concatenate([c.frames[::-1] if backwards else c.frames for c in clips] + [clips[i].frames[:2 * n][::-1] for i, n in echoes.items()])
         self.p = m.visual.patchify(T(v).to(device)); g = m.c.grid; self.pairs = [len(c.frames) // 2 for c in clips]
         at = np.cumsum([0] + self.pairs); self.spans = [slice(x, y) for x, y in zip(at, at[1:])]; self.starts = at[:-1] * g * g
+        self.cells_n = int(at[-1]) * g * g; self.echo = {}; n = self.cells_n
+        for i, k in echoes.items(): self.echo[i] = np.arange(n, n + k * g * g); n += k * g * g
     def some(self, which):
         """the same patches, but only some of the clips"""
         b = copy.copy(self); b.clips, b.pairs, b.spans, b.starts = ([x[i] for i in which] for x in (self.clips, self.pairs, self.spans, self.starts)); return b
     def cells(self):
         lab = np.concatenate([np.concatenate((c.labels, np.full((*c.labels.shape[:2], 2), (LIGHTS.index(c.info["light"]), WEATHERS.index(c.info["weather"])), np.int8)), 2) for c in self.clips])
-        off = np.concatenate([c.offsets for c in self.clips])
-        return T(lab.reshape(-1, lab.shape[-1]).astype(np.int64)).to(self.device), T(off.reshape(-1, 2)).to(self.device)
-    def box(self, grid): r, e = box_targets(self.clips, self.starts, grid); return T(r).to(self.device), T(e).to(self.device)
+        places = np.concatenate([c.places for c in self.clips])
+        return T(lab.reshape(-1, lab.shape[-1]).astype(np.int64)).to(self.device), T(places.reshape(-1, places.shape[-1])).to(self.device)
+
+
+def echoes(rng, clips, share=.12):
+    """{clip: pairs} for Batch: some of the clips come after their own beginning played backwards"""
+    return {i: int(rng.integers(1, min(8, len(c.frames) // 2) + 1)) for i, c in enumerate(clips) if rng.random() < share}
 
 
 def teach(m, b, words, rng, system, tasks):
-    """The Packed of a training step: the description and up to `tasks` tasks a clip, varied as a stream would"""
-    bl = blocks(b.p); seqs = []
+    """The Packed of a training step: the description and up to `tasks` tasks a clip, varied as a stream would. Some clips come after
+    pairs that the texts don't see, as when a rolling window has let go of them: their own echo, or the end of another clip."""
+    bl = blocks(b.p); seqs = []; g = m.c.grid ** 2
     for i, c in enumerate(b.clips):
         keep, ts, late, missing = vary(rng, bl[b.spans[i]], b.pairs[i])
         ask = [t for t in c.info["tasks"] if not (missing and t["kind"] == "order")]
         if len(ask) > tasks:                                     # order is the rarest kind: always asked
             p = [(t["kind"] != "order", r, j) for j, (t, r) in enumerate(zip(ask, rng.random(len(ask))))]; ask = [ask[j] for *_, j in sorted(p)[:tasks]]
         br = [words.branch(c.info["prompt"], c.info["caption"])] + [words.branch(t["q"], t["a"]) for t in ask]
-        seqs.append(Seq(words.prefix[system], b.starts[i], keep, br, ts, late))
+        past = b.echo.get(i)
+        if past is None and rng.random() < .1: j = int(rng.integers(len(b.clips))); n = int(rng.integers(1, min(8, b.pairs[j]) + 1)); past = b.starts[j] + np.arange((b.pairs[j] - n) * g, b.pairs[j] * g)
+        seqs.append(Seq(words.prefix[system], b.starts[i], keep, br, ts, late, past))
     return Packed(m.c, seqs, device=b.device)
 
 

@@ -4,7 +4,7 @@ from batch import Batch, PROMPTS, ask, judge
 from feed import Feed
 
 KINDS = "describe yesno choice number boxes order free".split()
-PARTS = "cls col step door dstep carry partly empty off light weather".split()
+PARTS = "cls col step door dstep carry partly empty off box dbox light weather".split()
 
 
 class Checker:

@@ -18,18 +18,18 @@ def words(binary):
 
 
 class Clip:
-    """frames u8 [T, H, W, 3]; labels i8 [T/2, cells, 7]; offsets f32 [T/2, cells, 2]; info: the feed's JSON"""
-    def __init__(self, frames, labels, offsets, info): self.frames, self.labels, self.offsets, self.info = frames, labels, offsets, info
+    """frames u8 [T, H, W, 3]; labels i8 [T/2, cells, 7]; places f32 [T/2, cells, 10], NaN is not scored; info: the feed's JSON"""
+    def __init__(self, frames, labels, places, info): self.frames, self.labels, self.places, self.info = frames, labels, places, info
 
 
 class Feed:
     """Clips of one split, kind and seed from scene `first` on."""
-    def __init__(self, binary, split="train", kind="normal", seed=1, first=0, n=-1):
-        self.p = subprocess.Popen([binary, "-split", split, "-kind", kind, "-seed", str(seed), "-first", str(first), "-n", str(n)],
+    def __init__(self, binary, split="train", kind="normal", seed=1, first=0, n=-1, more=0):
+        self.p = subprocess.Popen([binary, "-split", split, "-kind", kind, "-seed", str(seed), "-first", str(first), "-n", str(n), "-more", str(more)],
                                   stdout=subprocess.PIPE, env={**os.environ, "GOMAXPROCS": "1"})
         try: fcntl.fcntl(self.p.stdout, 1031, 1 << 20)         # F_SETPIPE_SZ: let it render ahead
         except OSError: pass
-        if self.read(8) != b"EVFEED2\n": raise ValueError("the renderer speaks another format: build it again")
+        if self.read(8) != b"EVFEED3\n": raise ValueError("the renderer speaks another format: build it again")
         self.size, self.grid, self.nlab = struct.unpack("<3I", self.read(12))
 
     def read(self, n):
@@ -41,7 +41,7 @@ class Feed:
         (n,) = struct.unpack("<I", self.read(4)); info = json.loads(self.read(n)); T, s = info["frames"], self.size
         v = np.frombuffer(self.read(T * s * s * 3), np.uint8).reshape(T, s, s, 3); cells = self.grid * self.grid; c = T // 2 * cells
         lab = np.frombuffer(self.read(c * self.nlab), np.int8).reshape(T // 2, cells, self.nlab)
-        return Clip(v, lab, np.frombuffer(self.read(c * 8), "<f4").reshape(T // 2, cells, 2), info)
+        return Clip(v, lab, np.frombuffer(self.read(c * 40), "<f4").reshape(T // 2, cells, 10), info)
 
     def close(self):
         self.p.stdout.close(); self.p.terminate(); self.p.wait()

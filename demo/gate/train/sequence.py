@@ -31,9 +31,10 @@ class Words:
 
 
 class Seq:
-    """One clip's sequence. keep: bool [pairs, cells], ts: time index of each pair, late: free positions before the text."""
-    def __init__(self, pre, first, keep, branches, ts=None, late=0):
-        self.pre, self.first, self.keep, self.branches, self.late = pre, first, keep, branches, late
+    """One clip's sequence. keep: bool [pairs, cells], ts: time index of each pair, late: free positions before the text, past: cells of
+    whole pairs that came before; the clip's cells have seen them, the branches don't."""
+    def __init__(self, pre, first, keep, branches, ts=None, late=0, past=None):
+        self.pre, self.first, self.keep, self.branches, self.late, self.past = pre, first, keep, branches, late, past
         self.ts = np.arange(len(keep)) if ts is None else ts
 
 
@@ -45,9 +46,13 @@ class Packed:
         for si, s in enumerate(seqs):
             a, k = n, len(s.pre); ids += s.pre; order.append(np.arange(nid, nid + k)); nid += k
             pos.append(np.broadcast_to(np.arange(k), (3, k))); n += k
+            ts = s.ts; t0 = n - a; t1 = t0
+            if s.past is not None:
+                h = len(s.past) // (g * g); t = np.arange(h).repeat(g * g); c = np.tile(cell, h); order.append(total + s.past)
+                pos.append(np.stack((t + ts[0], c // g, c % g)) + k); n += len(t); ts = ts + h; t1 = n - a
             t, c = np.nonzero(s.keep); order.append(total + s.first + t * g * g + c)
-            pos.append(np.stack((s.ts[t], c // g, c % g)) + k); n += len(t); b = n
-            start = k + max(int(s.ts[-1]), g - 1) + 1 + s.late; seg = []; local = []
+            pos.append(np.stack((ts[t], c // g, c % g)) + k); n += len(t); b = n
+            start = k + max(int(ts[-1]), g - 1) + 1 + s.late; seg = []; local = []
             for i, (x, z, wt) in enumerate(s.branches):
                 m = len(x) + (0 if open else len(z) - 1); ids += x if open else x + z[:-1]; order.append(np.arange(nid, nid + m)); nid += m
                 pos.append(np.broadcast_to(np.arange(start, start + m), (3, m))); seg += [i + 1] * m
@@ -55,7 +60,7 @@ class Packed:
                 local.append(n - a + r); n += m; owner += [(si, i)] * len(r)
                 if not open: y += z; w.append(wt)
             seg = np.concatenate((np.zeros(b - a, np.int64), np.array(seg, np.int64))); S = n - a; local = np.concatenate(local)
-            at = np.arange(S); see = lambda r: torch.from_numpy((r[:, None] >= at) & ((seg == 0) | (seg == seg[r][:, None]))).to(device)
+            seg[t0:t1] = -1; at = np.arange(S); see = lambda r: torch.from_numpy((r[:, None] >= at) & ((seg == 0) | (seg == seg[r][:, None]))).to(device)
             plan += [(a, b, a, b, None), (b, n, a, n, see(at[b - a:]))]
             last.append((nrow, nrow + len(local), a, n, see(local))); nrow += len(local); rows.append(a + local)
         T = lambda v: torch.as_tensor(v, device=device)

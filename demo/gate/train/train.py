@@ -19,7 +19,7 @@ def options(argv=None):
     A("--bf16", choices=("auto", "yes", "no"), default="auto", help="products in bfloat16; auto: where the processor multiplies it")
     A("--pre_steps", type=int, default=12000, help="steps on the vision tower alone"); A("--steps", type=int, default=9000, help="steps on everything")
     A("--pre_share", type=float, default=.4, help="share of the learning-rate cosine spent on the vision tower")
-    A("--B", type=int, default=8, help="scenes a step and stream"); A("--tasks", type=int, default=4, help="tasks a scene, besides the description")
+    A("--B", type=int, default=8, help="scenes a step and stream"); A("--tasks", type=int, default=8, help="tasks a scene, besides the description"); A("--more", type=int, default=4, help="yes/no questions a scene, beside those of an evaluation")
     A("--lr", type=float, default=1.5e-3); A("--wd", type=float, default=.05); A("--warm", type=int, default=400)
     A("--coarse", type=float, default=.87, help="from this share of the joint steps on, weights are rounded to 4 bits in the forward pass")
     A("--empty", type=float, default=.3, help="weight of empty cells"); A("--words", default="0.2,1,2,0.6,1", help="loss weights of easy, hard and motion words, of digits, of yes and no")
@@ -98,7 +98,7 @@ def main():
     binary = build(os.path.join(a.run, "feed")); gpu = not a.cpu and os.path.exists("/dev/nvidiactl")
     team = Together(1 if gpu else a.procs); rank = team.rank
     import torch, torch.nn as nn, torch.nn.functional as F
-    from batch import Batch, teach
+    from batch import Batch, echoes, teach
     from check import Checker
     from heads import Heads
     from model import Cfg, Linear, Model
@@ -133,7 +133,7 @@ def main():
     streams = [s for s in range(STREAMS) if s % team.P == rank]; feeds = {}
     def take(kind, k):
         """batch number k of a kind, of all streams of this process; a feed goes on where the last step left it"""
-        if kind not in feeds: feeds[kind] = [Batches(binary, a.B if kind != "frozen" else 1, k, kind=kind, seed=a.seed * 16 + s) for s in streams]
+        if kind not in feeds: feeds[kind] = [Batches(binary, a.B if kind != "frozen" else 1, k, kind=kind, seed=a.seed * 16 + s, more=0 if kind == "dense" else a.more) for s in streams]
         return [c for f in feeds[kind] for c in f.next()]
     half = lambda: torch.autocast(dev, torch.bfloat16, enabled=bf16)
     total = a.pre_steps + a.steps; run = {}; t0 = saved = time.time(); s0 = step; starved = 0.
@@ -145,11 +145,11 @@ def main():
         if not pre and "dense" in feeds:
             for f in feeds.pop("dense"): f.close()
         t1 = time.time(); clips = take("dense", step) if pre else take("normal", j) + (take("frozen", j // 2) if j % 2 else []); starved += time.time() - t1
-        b = Batch(m, clips, dev)
+        rng = np.random.default_rng([a.seed, step, rank]); b = Batch(m, clips, dev, echoes={} if pre else echoes(rng, clips))
         with half(): ve = m.visual(b.p).view(-1, m.c.d)
-        ve = ve.float(); ls = heads.loss(ve, *b.cells(), None if pre else b.box(m.c.grid))
+        ve = ve.float(); ls = heads.loss(ve[:b.cells_n], *b.cells())
         if not pre:                                              # one step in 8 without a system turn
-            q = teach(m, b, words, np.random.default_rng([a.seed, step, rank]), j % 8 != 3, a.tasks)
+            q = teach(m, b, words, rng, j % 8 != 3, a.tasks)
             with half(): z = m.logits(ve, q)
             ls["text"] = (F.cross_entropy(z.float(), q.y, reduction="none") * q.w).sum() / q.w.sum()
         opt.zero_grad(set_to_none=True); sum(ls.values()).backward(); average()
