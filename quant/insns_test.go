@@ -93,7 +93,7 @@ func TestInstructionsPerMultiplication(t *testing.T) {
 		"gemmQ4_0I8MM": 0.102, "gemmQ8_0I8MM": 0.102, "gemmQ4_KI8MM": 0.13, "gemmQ6_KI8MM": 0.15,
 		"gemmQ4_KDOT": 0.15, "gemvQ4_KDOT": 0.25, "gemmQ6_KDOT": 0.18, "gemvQ6_KDOT": 0.40,
 		"gemmQ4_KNEON": 0.35, "gemmQ5_KNEON": 0.35, "gemmQ6_KNEON": 0.35, "gemvQ4_KNEON": 0.36,
-		"gemmQ4_0AVX2": 0.15, "gemmQ4_KAVX2": 0.16, "gemmQ4_0VNNI": 0.08, "gemvQ4_0VNNI": 0.15, "gemvQ4_KVNNI": 0.17, "gemvQ6_KVNNI": 0.26, "int8Wide8VNNI": 0.031, "strip8VNNI": 0.037, "strip_K4VNNI": 0.042, "strip_K6x4VNNI": 0.045, "dotF16x44NEON": 0.40, "dotF16x43AVX2": 0.23,
+		"gemmQ4_0AVX2": 0.15, "gemmQ4_KAVX2": 0.16, "gemmQ4_0VNNI": 0.08, "gemvQ4_0VNNI": 0.126, "gemvQ4_KVNNI": 0.144, "gemvQ6_KVNNI": 0.217, "int8Wide8VNNI": 0.031, "strip8VNNI": 0.037, "strip_K4VNNI": 0.042, "strip_K6x4VNNI": 0.045, "dotF16x44NEON": 0.40, "dotF16x43AVX2": 0.23,
 	}
 	for _, file := range []string{"int_arm64.s", "int_k_arm64.s", "float_arm64.s", "int_amd64.s", "int_k_amd64.s", "strip_amd64.s", "rows_amd64.s", "float_amd64.s"} {
 		for name, n := range perMAC(t, file) {

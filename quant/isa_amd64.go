@@ -34,7 +34,7 @@ func archKernels() []*kernels {
 		},
 	}
 	avx2.ints[layoutQ4_0].spread, avx2.ints[layoutQ4_0].wide = spreadQ4_0AVX2, mulSmallAVX2
-	if !x.HasAVX512F || !x.HasAVX512VL || !x.HasAVX512VNNI {
+	if !x.HasAVX512F || !x.HasAVX512VL || !x.HasAVX512BW || !x.HasAVX512DQ || !x.HasAVX512VNNI {
 		return []*kernels{avx2}
 	}
 	return []*kernels{avx2, vnniKernels(*avx2)}

@@ -1,7 +1,7 @@
 package main
 
-// Few columns with AVX512-VL and VNNI: VPDPBUSD with an embedded broadcast sums four products straight into int32. One generator
-// makes both products of a group of 8 rows, with one column (gemv) and with four (gemm).
+// Few columns with AVX512-VL and VNNI: VPDPBUSD with an embedded broadcast sums four products straight into int32. These
+// are the products of a group of 8 rows and four columns (gemm); vnni_column.go has those of one.
 //
 // Registers besides those of AVX2's kernels: sums of a column's first 16 products in Y0-Y3 and of the others in Y4-Y7, out or the
 // inner sums in Y8-Y11, minima in Y24-Y27, constants in Y20-Y22.
@@ -19,39 +19,22 @@ GLOBL magicR<>(SB), RODATA|NOPTR, $4
 GLOBL bit4R<>(SB), RODATA|NOPTR, $4
 GLOBL bits45R<>(SB), RODATA|NOPTR, $4`)
 	for _, f := range formats() {
-		rows(a, f, 1)
-		rows(a, f, 4)
+		rows(a, f)
 	}
 	for _, f := range kformats() {
-		rowsK(a, f, 1)
-		rowsK(a, f, 4)
+		rowsK(a, f)
 	}
+	columnsAMD64(a)
 }
 
-// columnsAt is where the values of column c are: those of a block of one column, or of four interleaved.
-type columnsAt struct {
-	cols, size             int
-	q                      func(c, k int) int
-	d, s, bias, half, each int
-}
+// rowsCols are the columns of a panel.
+const rowsCols = 4
 
-func columns(cols int) columnsAt {
-	if cols == 1 {
-		return columnsAt{1, actSize, func(_, k int) int { return actQ + 4*k }, actD, actS, actBias, actHalf, 0}
-	}
-	return columnsAt{cols, p4Size, func(c, k int) int { return p4Q + 16*k + 4*c }, p4D, p4S, p4Bias, p4Half, 4}
-}
+// rowsQ is where four activations k of column c are.
+func rowsQ(c, k int) int { return p4Q + 16*k + 4*c }
 
 // rowsHead begins a function: DI weights, SI activations, CX blocks, and where the columns of out are.
-func rowsHead(a *asm, name string, cols int) {
-	if cols == 1 {
-		a.fn("gemv"+name+"VNNI", gemvSignature, gemvArgs)
-		a.p("MOVQ w_base+0(FP), DI")
-		a.p("MOVQ a_base+24(FP), SI")
-		a.p("MOVQ a_len+32(FP), CX")
-		a.p("MOVQ out_base+48(FP), DX")
-		return
-	}
+func rowsHead(a *asm, name string) {
 	a.fn("gemm"+name+"VNNI", gemmSignature, gemmArgs)
 	a.p("MOVQ w_base+0(FP), DI")
 	a.p("MOVQ panel_base+24(FP), SI")
@@ -62,35 +45,26 @@ func rowsHead(a *asm, name string, cols int) {
 	a.p("LEAQ (DX)(R8*2), R9")
 }
 
-// rowsAhead is how far ahead weights are prefetched: one pass of a decoder reads them from memory.
-const rowsAhead = 8192
-
 var rowsOut = []string{"(DX)", "(DX)(R8*1)", "(R9)", "(R9)(R8*1)"}
 
-func rows(a *asm, f format, cols int) {
-	at := columns(cols)
-	rowsHead(a, f.name, cols)
+func rows(a *asm, f format) {
+	rowsHead(a, f.name)
 	if f.nibbles {
 		a.p("VPBROADCASTD nibbleR<>(SB), Y20")
 	} else {
 		a.p("VPBROADCASTD signR<>(SB), Y20")
 	}
 	a.p("VPBROADCASTD magicR<>(SB), Y21")
-	for c := range cols {
+	for c := range rowsCols {
 		a.p("VMOVUPS %s, Y%d", rowsOut[c], 8+c)
 	}
 	a.p("TESTQ CX, CX")
 	a.p("JZ   done")
 	a.label("loop")
-	if cols == 1 {
-		for off := 0; off+64 <= f.group; off += 64 {
-			a.p("PREFETCHT0 %d(DI)", rowsAhead+off)
-		}
-	}
-	for c := range cols {
+	for c := range rowsCols {
 		switch {
 		case f.offset, !f.nibbles: // -8 or -128 times the sum of the activations
-			a.p("VPBROADCASTD %d(SI), Y%d", at.bias+at.each*c, c)
+			a.p("VPBROADCASTD %d(SI), Y%d", p4Bias+4*c, c)
 			a.p("VPSUBD Y21, Y%d, Y%d", c, c)
 			if !f.nibbles {
 				a.p("VPSLLD $4, Y%d, Y%d", c, c)
@@ -110,27 +84,27 @@ func rows(a *asm, f format, cols int) {
 			a.p("VPXORD %d(DI), Y20, Y12", f.chunks+32*k)
 			a.p("VPXORD %d(DI), Y20, Y13", f.chunks+32*(k+4))
 		}
-		rowsProducts(a, at, k)
+		rowsProducts(a, k)
 	}
 	a.p("VCVTPH2PS (DI), Y16")
 	if f.minimum {
 		a.p("VCVTPH2PS 16(DI), Y17")
 	}
-	for c := range cols {
+	for c := range rowsCols {
 		a.p("VPADDD Y%d, Y%d, Y%d", 4+c, c, c)
 		a.p("VCVTDQ2PS Y%d, Y%d", c, c)
-		a.p("VMULPS.BCST %d(SI), Y16, Y14", at.d+at.each*c)
+		a.p("VMULPS.BCST %d(SI), Y16, Y14", p4D+4*c)
 		a.p("VFMADD231PS Y14, Y%d, Y%d", c, 8+c)
 		if f.minimum {
-			a.p("VFMADD231PS.BCST %d(SI), Y17, Y%d", at.s+at.each*c, 8+c)
+			a.p("VFMADD231PS.BCST %d(SI), Y17, Y%d", p4S+4*c, 8+c)
 		}
 	}
 	a.p("ADDQ $%d, DI", f.group)
-	a.p("ADDQ $%d, SI", at.size)
+	a.p("ADDQ $%d, SI", p4Size)
 	a.p("DECQ CX")
 	a.p("JNZ  loop")
 	a.label("done")
-	for c := range cols {
+	for c := range rowsCols {
 		a.p("VMOVUPS Y%d, %s", 8+c, rowsOut[c])
 	}
 	a.p("VZEROUPPER")
@@ -138,19 +112,18 @@ func rows(a *asm, f format, cols int) {
 }
 
 // rowsProducts adds chunks k and k+4, in Y12 and Y13, times the activations.
-func rowsProducts(a *asm, at columnsAt, k int) {
-	for c := range at.cols {
-		a.p("VPDPBUSD.BCST %d(SI), Y12, Y%d", at.q(c, k), c)
+func rowsProducts(a *asm, k int) {
+	for c := range rowsCols {
+		a.p("VPDPBUSD.BCST %d(SI), Y12, Y%d", rowsQ(c, k), c)
 	}
-	for c := range at.cols {
-		a.p("VPDPBUSD.BCST %d(SI), Y13, Y%d", at.q(c, k+4), 4+c)
+	for c := range rowsCols {
+		a.p("VPDPBUSD.BCST %d(SI), Y13, Y%d", rowsQ(c, k+4), 4+c)
 	}
 }
 
 // rowsK: the sums of products times their scales are integers of at most 24 bits.
-func rowsK(a *asm, f kformat, cols int) {
-	at := columns(cols)
-	rowsHead(a, f.name, cols)
+func rowsK(a *asm, f kformat) {
+	rowsHead(a, f.name)
 	a.p("VPBROADCASTD nibbleR<>(SB), Y20")
 	switch f.high {
 	case 1:
@@ -162,17 +135,14 @@ func rowsK(a *asm, f kformat, cols int) {
 	a.p("SHRQ $3, CX")
 	a.p("JZ   done")
 	a.label("loop")
-	for c := range cols {
+	for c := range rowsCols {
 		a.p("VPXORD Y%d, Y%d, Y%d", 8+c, 8+c, 8+c)
 		if f.minima > 0 {
 			a.p("VPXORD Y%d, Y%d, Y%d", 24+c, 24+c, 24+c)
 		}
 	}
-	subLoopKAVX2(a, f, at.size, func() {
-		for off := 0; cols == 1 && off < f.stride; off += 64 {
-			a.p("PREFETCHT0 %d(BX)", rowsAhead+off)
-		}
-		for c := range cols {
+	subLoopKAVX2(a, f, p4Size, func() {
+		for c := range rowsCols {
 			a.p("VPXORD Y%d, Y%d, Y%d", c, c, c)
 			a.p("VPXORD Y%d, Y%d, Y%d", 4+c, 4+c, 4+c)
 		}
@@ -192,18 +162,18 @@ func rowsK(a *asm, f kformat, cols int) {
 				rowsHigh(a, 28, 4-2*k, 12)
 				rowsHigh(a, 29, 4-2*k, 13)
 			}
-			rowsProducts(a, at, k)
+			rowsProducts(a, k)
 		}
-		rowsScale(a, f, at)
+		rowsScale(a, f)
 		if f.minima > 0 {
 			a.p("VPMOVZXBD %d(R10), Y17", f.minima-f.scales)
 			a.p("VCVTDQ2PS Y17, Y17")
 		}
-		for c := range cols {
+		for c := range rowsCols {
 			a.p("VCVTDQ2PS Y%d, Y%d", c, c)
-			a.p("VFMADD231PS.BCST %d(SI), Y%d, Y%d", at.d+at.each*c, c, 8+c)
+			a.p("VFMADD231PS.BCST %d(SI), Y%d, Y%d", p4D+4*c, c, 8+c)
 			if f.minima > 0 {
-				a.p("VFMADD231PS.BCST %d(SI), Y17, Y%d", at.s+at.each*c, 24+c)
+				a.p("VFMADD231PS.BCST %d(SI), Y17, Y%d", p4S+4*c, 24+c)
 			}
 		}
 	})
@@ -211,7 +181,7 @@ func rowsK(a *asm, f kformat, cols int) {
 	if f.minima > 0 {
 		a.p("VCVTPH2PS 16(DI), Y17")
 	}
-	for c := range cols {
+	for c := range rowsCols {
 		a.p("VMOVUPS %s, Y14", rowsOut[c])
 		a.p("VFMADD231PS Y%d, Y16, Y14", 8+c)
 		if f.minima > 0 {
@@ -242,10 +212,10 @@ func rowsHigh(a *asm, h, left, q int) {
 }
 
 // rowsScale makes of a column's two sums one, times the scales. Q6_K has a scale for each, and its quants stand for q-32.
-func rowsScale(a *asm, f kformat, at columnsAt) {
+func rowsScale(a *asm, f kformat) {
 	if f.high != 2 {
 		a.p("VPMOVZXBD (R10), Y16")
-		for c := range at.cols {
+		for c := range rowsCols {
 			a.p("VPADDD Y%d, Y%d, Y%d", 4+c, c, c)
 			a.p("VPMULLD Y16, Y%d, Y%d", c, c)
 		}
@@ -256,10 +226,10 @@ func rowsScale(a *asm, f kformat, at columnsAt) {
 	a.p("VBROADCASTI32X4 (R10), Y18")
 	a.p("VPSHUFB Y23, Y18, Y18")
 	a.p("VPSRAW $8, Y18, Y18")
-	for c := range at.cols {
+	for c := range rowsCols {
 		a.p("VPMULLD Y16, Y%d, Y%d", c, c)
 		a.p("VPMULLD Y17, Y%d, Y%d", 4+c, 4+c)
-		a.p("VPBROADCASTD %d(SI), Y14", at.half+at.each*c)
+		a.p("VPBROADCASTD %d(SI), Y14", p4Half+4*c)
 		a.p("VPMADDWD Y18, Y14, Y14")
 		a.p("VPSLLD $5, Y14, Y14")
 		a.p("VPADDD Y%d, Y%d, Y%d", 4+c, c, c)
