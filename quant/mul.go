@@ -8,10 +8,11 @@ import (
 
 // Sizes of the pieces Mul works in.
 const (
-	gemvChunkBytes = 64 << 10 // weights a chunk of a single-column product
-	gemmGroups     = 8        // 8-row groups a chunk of a many-column product: their weights stay in the L2 cache
-	kBlocks        = 64       // blocks a kernel call (a multiple of 8), so that it ends within some 15 µs and 8 rows of weights stay in L1
-	columnBlock    = 32       // columns that stay in L2 while a chunk's weights pass
+	gemvChunkBytes = 512 << 10 // weights a chunk of a single-column product: what is prefetched past its end is lost
+	gemmGroups     = 8         // 8-row groups a chunk of a many-column product: their weights stay in the L2 cache
+	kBlocks        = 64        // blocks a kernel call (a multiple of 8), so that it ends within some 15 µs and 8 rows of weights stay in L1
+	columnBlock    = 32        // columns that stay in L2 while a chunk's weights pass
+	singleWork     = 4096      // row groups times blocks times columns up to which a product isn't worth waking others for
 )
 
 // Mul computes out [n, rows] = x [n, cols] * W^T, all row-major. r may be nil: all in the caller. A row of out depends on
@@ -66,6 +67,8 @@ type scratch struct {
 	acts   []activation
 	panels []byte
 	row    []float32
+	starts []int // see MulAll
+	sizes  []int
 }
 
 var scratches = sync.Pool{New: func() any { return new(scratch) }}
@@ -126,9 +129,9 @@ func (m *Matrix) mulInt(out, x []float32, n int, r Runner) {
 	groups := m.rowGroups()
 	size := gemmGroups
 	if tiles == 0 {
-		size = max(1, gemvChunkBytes/(nb/m.layout.blocks()*m.layout.groupBytes()))
+		size = m.gemvGroups()
 	}
-	if n*m.rows*nb > 4096*groupRows { // worth waking others for
+	if n*m.rows*nb > singleWork*groupRows {
 		size = share(groups, size, r)
 	} else {
 		size = groups
@@ -152,6 +155,11 @@ func (m *Matrix) mulInt(out, x []float32, n int, r Runner) {
 			}
 		}
 	})
+}
+
+// gemvGroups is the largest piece of a product of one column, in row groups.
+func (m *Matrix) gemvGroups() int {
+	return max(1, gemvChunkBytes/(m.nb/m.layout.blocks()*m.layout.groupBytes()))
 }
 
 // product is a piece of a product: blocks [k0, k1) of every row.
