@@ -164,3 +164,45 @@ func BenchmarkPoolDo(b *testing.B) {
 		p.Do(4, func(int) {})
 	}
 }
+
+// What is read ahead must not matter: hints of any size, none, changing ones, from several callers at once.
+func TestAheadChangesNothing(t *testing.T) {
+	for _, threads := range []int{1, 2, 4} {
+		p := NewPool(threads)
+		var callers sync.WaitGroup
+		for range 3 {
+			callers.Go(func() {
+				var total atomic.Int64
+				for i := range 2000 {
+					p.Ahead(make([]byte, i%7*40_000))
+					p.Do(5, func(c int) { total.Add(int64(c)) })
+					if got := total.Load(); got != int64(i+1)*10 {
+						t.Errorf("after %d calls: %d chunks' sum", i+1, got)
+						return
+					}
+				}
+			})
+		}
+		callers.Wait()
+		p.Close()
+	}
+}
+
+func TestPiecesAheadAreDealtOutAndStopWhenThereIsWork(t *testing.T) {
+	p := NewPool(2)
+	defer p.Close()
+	b := make([]byte, 3*aheadPiece+100)
+	for thread, want := range []int{2 * aheadPiece / aheadStep, aheadPiece/aheadStep + 1} {
+		n := 0
+		p.fetch(&b, thread, func() bool { n++; return false })
+		if n != want {
+			t.Errorf("thread %d fetched %d pieces, want %d", thread, n, want)
+		}
+	}
+	n := 0
+	p.fetch(&b, 0, func() bool { n++; return n == 3 })
+	if n != 3 {
+		t.Errorf("went on for %d pieces after there was work", n-3)
+	}
+	p.fetch(nil, 0, func() bool { t.Error("fetches of nothing"); return true })
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"github.com/edgevlm/edgevlm/quant"
 	"github.com/edgevlm/edgevlm/runtime/compute"
 )
 
@@ -20,6 +21,7 @@ type textScratch struct {
 	spans     []compute.KVSpan
 	blocks    []attnBlock
 	lastParts []part
+	products  []quant.Product
 }
 
 // attnBlock is the attention of a few rows of one part over one key-value head.
@@ -46,15 +48,21 @@ func (m *Text) forward(ctx context.Context, sc *textScratch, parts []part, n int
 			return fmt.Errorf("qwen2vl: append: %w", err)
 		}
 		l := &m.layers[i]
-		m.keysValues(sc, l, i, parts, n)
-		if i == len(m.layers)-1 {
+		last := i == len(m.layers)-1
+		m.project(sc, l, n, !last)
+		m.keep(sc, i, parts, n)
+		next := m.output
+		if last {
 			// What follows matters only for rows whose logits are wanted.
 			if parts, n = m.keepLast(sc, parts); n == 0 {
 				return nil
 			}
+			l.q.mul(sc.q, sc.h, n, m.pool)
+		} else {
+			next = m.layers[i+1].k.w
 		}
 		m.attend(sc, l, i, parts, n)
-		m.feedForward(sc, l, n)
+		m.feedForward(sc, l, next, n)
 	}
 	compute.RMSNorm(sc.h, sc.x, m.norm, n, m.c.NormEps)
 	v := m.c.VocabSize
@@ -91,11 +99,21 @@ func (m *Text) inputs(sc *textScratch, p *part) {
 	})
 }
 
-// keysValues computes and stores the keys and values of a layer. It leaves the normed input in sc.h.
-func (m *Text) keysValues(sc *textScratch, l *textLayer, layer int, parts []part, n int) {
+// project computes a layer's keys and values, and its queries too unless some rows may not need them. It leaves the normed
+// input in sc.h.
+func (m *Text) project(sc *textScratch, l *textLayer, n int, queries bool) {
 	m.rmsNorm(sc.h, sc.x, l.attnNorm, n)
-	l.k.mul(sc.k, sc.h, n, m.pool)
-	l.v.mul(sc.v, sc.h, n, m.pool)
+	if queries {
+		m.ahead(n, l.o.w)
+		m.mulAll(sc, sc.h, n, linearOut{&l.k, sc.k}, linearOut{&l.v, sc.v}, linearOut{&l.q, sc.q})
+	} else {
+		m.ahead(n, l.q.w)
+		m.mulAll(sc, sc.h, n, linearOut{&l.k, sc.k}, linearOut{&l.v, sc.v})
+	}
+}
+
+// keep rotates the keys and stores keys and values.
+func (m *Text) keep(sc *textScratch, layer int, parts []part, n int) {
 	kd := m.c.KVHeads * m.c.HeadDim
 	eachRows(m.pool, n, kd*8, func(lo, hi int) {
 		m.rotate(sc, sc.k, m.c.KVHeads, lo, hi)
@@ -117,7 +135,6 @@ func (m *Text) keysValues(sc *textScratch, l *textLayer, layer int, parts []part
 func (m *Text) attend(sc *textScratch, l *textLayer, layer int, parts []part, n int) {
 	c := &m.c
 	qd, group := c.Heads*c.HeadDim, c.Heads/c.KVHeads
-	l.q.mul(sc.q, sc.h, n, m.pool)
 	eachRows(m.pool, n, qd*4, func(lo, hi int) { m.rotate(sc, sc.q, c.Heads, lo, hi) })
 	sc.spans, sc.blocks = sc.spans[:0], sc.blocks[:0]
 	rows := max(1, attnRows/group)
@@ -140,17 +157,19 @@ func (m *Text) attend(sc *textScratch, l *textLayer, layer int, parts []part, n 
 		o := b.row*qd + b.head*group*c.HeadDim
 		compute.AttendSpans(sc.att[o:], qd, sc.q[o:], qd, b.n, group, c.HeadDim, scale, b.first, b.spans)
 	})
+	m.ahead(n, l.gate.w)
 	l.o.mul(sc.h, sc.att, n, m.pool)
 	add(sc.x, sc.h, n, c.Hidden, m.pool)
 }
 
-// feedForward adds a layer's MLP to sc.x.
-func (m *Text) feedForward(sc *textScratch, l *textLayer, n int) {
+// feedForward adds a layer's MLP to sc.x; next is the matrix that comes after it.
+func (m *Text) feedForward(sc *textScratch, l *textLayer, next *quant.Matrix, n int) {
 	m.rmsNorm(sc.h, sc.x, l.ffnNorm, n)
-	l.gate.mul(sc.gate, sc.h, n, m.pool)
-	l.up.mul(sc.up, sc.h, n, m.pool)
+	m.ahead(n, l.down.w)
+	m.mulAll(sc, sc.h, n, linearOut{&l.gate, sc.gate}, linearOut{&l.up, sc.up})
 	f := m.c.FFN
 	eachRows(m.pool, n, f*4, func(lo, hi int) { compute.SiLUMul(sc.gate[lo*f:hi*f], sc.up[lo*f:hi*f]) })
+	m.ahead(n, next)
 	l.down.mul(sc.h, sc.gate, n, m.pool)
 	add(sc.x, sc.h, n, m.c.Hidden, m.pool)
 }
@@ -196,11 +215,40 @@ func (m *Text) rmsNorm(dst, x, w []float32, n int) {
 	eachRows(m.pool, n, d*2, func(lo, hi int) { compute.RMSNorm(dst[lo*d:hi*d], x[lo*d:hi*d], w, hi-lo, m.c.NormEps) })
 }
 
+// ahead says which weights come after the next product. With one row, reading weights is nearly all that a step does, and
+// threads that wait for others can begin with it.
+func (m *Text) ahead(n int, next *quant.Matrix) {
+	if n == 1 {
+		m.pool.Ahead(next.Weights())
+	}
+}
+
+// linearOut is a linear layer and where its output goes.
+type linearOut struct {
+	l   *linear
+	out []float32
+}
+
+// mulAll is mul of several layers that have the same input.
+func (m *Text) mulAll(sc *textScratch, x []float32, n int, ls ...linearOut) {
+	sc.products = sc.products[:0]
+	for _, l := range ls {
+		sc.products = append(sc.products, quant.Product{W: l.l.w, Out: l.out[:n*l.l.w.Rows()]})
+	}
+	quant.MulAll(sc.products, x[:n*ls[0].l.w.Cols()], n, m.pool)
+	for _, l := range ls {
+		l.l.bias(l.out, n, m.pool)
+	}
+}
+
 // mul computes out [n, rows] = x W^T + b.
 func (l *linear) mul(out, x []float32, n int, p *compute.Pool) {
+	l.w.Mul(out[:n*l.w.Rows()], x[:n*l.w.Cols()], n, p)
+	l.bias(out, n, p)
+}
+
+func (l *linear) bias(out []float32, n int, p *compute.Pool) {
 	rows := l.w.Rows()
-	out = out[:n*rows]
-	l.w.Mul(out, x[:n*l.w.Cols()], n, p)
 	if l.b != nil {
 		eachRows(p, n, rows, func(lo, hi int) { compute.AddBias(out[lo*rows:hi*rows], l.b, hi-lo) })
 	}
