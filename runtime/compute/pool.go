@@ -20,7 +20,7 @@ type Pool struct {
 	workers []*worker
 	ahead   atomic.Pointer[[]byte]
 	fetched atomic.Pointer[[]byte] // the one that a caller last fetched of
-	resting atomic.Int32 // how many of workers, from the last on, take no chunks
+	resting atomic.Int32           // how many of workers, from the last on, take no chunks
 	closed  atomic.Bool
 	wg      sync.WaitGroup
 }
