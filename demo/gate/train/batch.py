@@ -58,7 +58,7 @@ def ask(m, b, words, questions, share=0., seed=0, times=None, open=False, answer
         ts = np.arange(P); late = 0
         if times: start = max(P, m.c.grid); ts = ts * 0 if times == "equal" else ts[::-1]; late = start - 1 - max(int(ts[-1]), m.c.grid - 1)
         br = [words.branch(q, a) for q, a in qs]
-        if open: br = [(x + answers[i][j], [], None) for j, (x, _, _) in enumerate(br)]
+        if open: br = [(x + answers[i][j], [], None, None) for j, (x, *_) in enumerate(br)]
         seqs.append(Seq(words.prefix[True], b.starts[i], keep, br, ts, late))
     return Packed(m.c, seqs, open, b.device)
 

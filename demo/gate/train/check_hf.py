@@ -33,7 +33,7 @@ def difference(m, tok, clips, questions):
     for i, qs in enumerate(questions):
         p = b.p[b.spans[i]]; P = len(p); g = m.c.grid
         for j, (x, a) in enumerate(qs):
-            pre = words.prefix[True]; branch, z, _ = words.branch(x, a); ids = torch.tensor([pre + [tok.ids["<|video_pad|>"]] * (P * g * g) + branch + z[:-1]])
+            pre = words.prefix[True]; branch, z, *_ = words.branch(x, a); ids = torch.tensor([pre + [tok.ids["<|video_pad|>"]] * (P * g * g) + branch + z[:-1]])
             theirs = hf(input_ids=ids, attention_mask=torch.ones_like(ids), pixel_values_videos=p.flatten(0, 1), video_grid_thw=torch.tensor([[P, 2 * g, 2 * g]])).logits[0, -len(z):]
             worst = max(worst, (mine[[k for k, o in enumerate(owner) if o == (i, j)]] - theirs).abs().max().item())
     return worst, theirs.std().item()

@@ -1,4 +1,5 @@
-"""Linear heads on the merged vision tokens: what is in each cell. They steer the vision tower and are left out of the export."""
+"""Linear heads on the merged vision tokens: what is in each cell; and one on the decoder, where a box is. They steer the training and are
+left out of the export."""
 import torch, torch.nn as nn, torch.nn.functional as F
 
 PARTS = (("cls", 7), ("col", 8), ("step", 5), ("door", 3), ("dstep", 4), ("carry", 2), ("partly", 2), ("off", 2), ("box", 4), ("light", 3), ("weather", 3), ("at", 2), ("dbox", 4))
@@ -8,7 +9,7 @@ LIGHTS = "day dusk night".split(); WEATHERS = "clear raining foggy".split()
 
 class Heads(nn.Linear):
     def __init__(s, d, empty=.3, grid=4):
-        super().__init__(d, sum(n for _, n in PARTS)); s.grid = grid
+        super().__init__(d, sum(n for _, n in PARTS)); s.grid = grid; s.place = nn.Linear(d, 4)
         s.register_buffer("w7", torch.tensor([empty] + [1.] * 6), False); s.register_buffer("w3", torch.tensor([empty, 1., 1.]), False)
     def parts(s, ve): return dict(zip((k for k, _ in PARTS), s(ve).split([n for _, n in PARTS], -1)))
     def loss(s, ve, lab, places):
@@ -25,9 +26,15 @@ class Heads(nn.Linear):
         for k, at, w in PLACES:
             y = places[:, at]; on = ~y[:, 0].isnan(); out[k] = w * (z[k][on] - y[on]).abs().mean() if on.any() else zero
         return out
+    def told(s, h, edges):
+        """The decoder's hidden states h [n, d] before a box's numbers tell its edges [n, 4]: digits alone teach it slowly where things are,
+        a guess from the size and the class is right too often."""
+        return 2 * (s.place(h) - edges).abs().mean() if len(h) else s.place.weight.sum() * 0
     def start(s, old):
         """from the state of heads that may have had fewer parts"""
-        with torch.no_grad(): s.weight[:len(old["weight"])] = old["weight"]; s.bias[:len(old["bias"])] = old["bias"]
+        with torch.no_grad():
+            s.weight[:len(old["weight"])] = old["weight"]; s.bias[:len(old["bias"])] = old["bias"]
+            if "place.weight" in old: s.place.weight.copy_(old["place.weight"]); s.place.bias.copy_(old["place.bias"])
     @torch.no_grad()
     def right(s, ve, lab, places):
         """(right, of) by part; classes and doors only where there are any; places: all numbers within a quarter of a cell"""

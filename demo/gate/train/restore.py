@@ -15,7 +15,9 @@ def number(r, key):
 
 
 def restore(folder):
-    """The model of text-f16.gguf and mmproj-f16.gguf in a folder, and its heads' state (heads.npz; None if it isn't there)."""
+    """The model of text-f16.gguf and mmproj-f16.gguf in a folder, and its heads' state (heads.npz; None if it isn't there). Or those of a
+    checkpoint."""
+    if os.path.isfile(folder): z = torch.load(folder, weights_only=True); m = Model(Cfg(**z["cfg"])); m.load_state_dict(z["model"]); return m, z["heads"]
     t, rt = tensors(os.path.join(folder, "text-f16.gguf")); v, rv = tensors(os.path.join(folder, "mmproj-f16.gguf")); q = "qwen2vl."
     s = rt.fields[q + "rope.dimension_sections"]; c = Cfg(
         px=number(rv, "clip.vision.image_size"), vd=number(rv, "clip.vision.embedding_length"), vl=number(rv, "clip.vision.block_count"),

@@ -19,15 +19,22 @@ class Words:
         self.prefix = {s: tok.encode((SYSTEM if s else "") + BEFORE) for s in (True, False)}
 
     def branch(self, q, a):
-        """(prompt ids, answer ids with the end token, weights)"""
+        """(prompt ids, answer ids with the end token, weights, of a box where its numbers begin and its edges, else None)"""
         x = self.cache.get(q)
         if x is None: x = self.cache[q] = self.tok.encode(after(q))
         z = self.tok.encode(a + END); w = self.w[z]
-        if "<|box_start|>" in a: w = np.array([self.digit if t in self.digits else self.easy for t in z], np.float32)
+        place = None
+        if m := BOX.search(a):                          # hundreds matter most, and every number ends in 0
+            w = np.full(len(z), self.easy, np.float32); first = []; k = 0
+            for i, t in enumerate(z):
+                k = k + 1 if t in self.digits else 0
+                if k: w[i] = self.digit * (4, 1.5, .3)[k - 1]
+                if k == 1: first.append(i)
+            place = first, [int(v) / 1000 for v in m.groups()[1:]]
         else:
             for i in range(1, len(z)):                  # what follows a sentence says how many there are
                 if z[i - 1] == self.dot: w[i] = max(w[i], self.hard)
-        return x, z, w
+        return x, z, w, place
 
 
 class Seq:
@@ -39,10 +46,11 @@ class Seq:
 
 
 class Packed:
-    """Sequences for Model.decode. Rows are the places that predict an answer token (y, w say which), or with `open` each branch's end."""
+    """Sequences for Model.decode. Rows are the places that predict an answer token (y, w say which), or with `open` each branch's end. boxes: rows that
+    predict the beginning of a box's numbers, edges: that box, 0 to 1."""
     def __init__(self, cfg, seqs, open=False, device="cpu"):
-        g = cfg.grid; cell = np.arange(g * g); ids, order, pos, rows, y, w, plan, last, owner = [], [], [], [], [], [], [], [], []
-        n = nid = 0; nrow = 0; total = sum(len(s.pre) + sum(len(x) + (0 if open else len(z) - 1) for x, z, _ in s.branches) for s in seqs)
+        g = cfg.grid; cell = np.arange(g * g); ids, order, pos, rows, y, w, plan, last, owner, boxes, edges = [], [], [], [], [], [], [], [], [], [], []
+        n = nid = 0; nrow = 0; total = sum(len(s.pre) + sum(len(x) + (0 if open else len(z) - 1) for x, z, *_ in s.branches) for s in seqs)
         for si, s in enumerate(seqs):
             a, k = n, len(s.pre); ids += s.pre; order.append(np.arange(nid, nid + k)); nid += k
             pos.append(np.broadcast_to(np.arange(k), (3, k))); n += k
@@ -53,10 +61,11 @@ class Packed:
             t, c = np.nonzero(s.keep); order.append(total + s.first + t * g * g + c)
             pos.append(np.stack((ts[t], c // g, c % g)) + k); n += len(t); b = n
             start = k + max(int(ts[-1]), g - 1) + 1 + s.late; seg = []; local = []
-            for i, (x, z, wt) in enumerate(s.branches):
+            for i, (x, z, wt, place) in enumerate(s.branches):
                 m = len(x) + (0 if open else len(z) - 1); ids += x if open else x + z[:-1]; order.append(np.arange(nid, nid + m)); nid += m
                 pos.append(np.broadcast_to(np.arange(start, start + m), (3, m))); seg += [i + 1] * m
                 r = np.arange(m - 1, m) if open else np.arange(len(x) - 1, m)
+                if place and not open: boxes += [len(owner) + k for k in place[0]]; edges += [place[1]] * len(place[0])
                 local.append(n - a + r); n += m; owner += [(si, i)] * len(r)
                 if not open: y += z; w.append(wt)
             seg = np.concatenate((np.zeros(b - a, np.int64), np.array(seg, np.int64))); S = n - a; local = np.concatenate(local)
@@ -66,7 +75,7 @@ class Packed:
         T = lambda v: torch.as_tensor(v, device=device)
         self.ids, self.order, self.pos, self.rows = T(ids), T(np.concatenate(order)), T(np.concatenate(pos, 1)), T(np.concatenate(rows))
         self.plan, self.last, self.owner = plan, last, owner                # owner: (sequence, branch) of each row
-        if not open: self.y, self.w = T(y), T(np.concatenate(w))
+        if not open: self.y, self.w, self.boxes, self.edges = T(y), T(np.concatenate(w)), T(np.array(boxes, np.int64)), T(np.array(edges, np.float32).reshape(-1, 4))
 
 
 def blocks(patches):

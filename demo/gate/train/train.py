@@ -26,7 +26,7 @@ def options(argv=None):
     A("--late", default="0.2,1,2,1,3", help="the same from joint step --turn on"); A("--turn", type=int, default=4889)
     A("--pca_eps", type=float, default=.02); A("--eval_every", type=int, default=500); A("--neval", type=int, default=128)
     A("--save_minutes", type=float, default=5); A("--stop", type=int, default=0, help="stop after this step (for tests)")
-    A("--model", default="{}", help="JSON: other sizes than model.Cfg's"); A("--from", default="", dest="start", help="go on from an exported F16 model: a folder with text-f16.gguf, mmproj-f16.gguf and heads.npz")
+    A("--model", default="{}", help="JSON: other sizes than model.Cfg's"); A("--from", default="", dest="start", help="go on from an exported F16 model (a folder with text-f16.gguf, mmproj-f16.gguf and heads.npz) or from another run's checkpoint, with a schedule of its own")
     return ap.parse_args(argv)
 
 
@@ -150,7 +150,8 @@ def main():
         ve = ve.float(); ls = heads.loss(ve[:b.cells_n], *b.cells())
         if not pre:                                              # one step in 8 without a system turn
             q = teach(m, b, words, rng, j % 8 != 3, a.tasks)
-            with half(): z = m.logits(ve, q)
+            with half(): h = m.decode(ve, q); z = F.linear(h, m.embed_tokens.weight)
+            ls["told"] = heads.told(h[q.boxes].float(), q.edges)
             ls["text"] = (F.cross_entropy(z.float(), q.y, reduction="none") * q.w).sum() / q.w.sum()
         opt.zero_grad(set_to_none=True); sum(ls.values()).backward(); average()
         gn = nn.utils.clip_grad_norm_(params, 1.0); opt.step(); step += 1
