@@ -28,7 +28,7 @@ class Words:
             w = np.full(len(z), self.easy, np.float32); first = []; k = 0
             for i, t in enumerate(z):
                 k = k + 1 if t in self.digits else 0
-                if k: w[i] = self.digit * (4, 1.5, .3)[k - 1]
+                if k: w[i] = self.digit * (4, 1.5, .3)[min(k, 3) - 1]
                 if k == 1: first.append(i)
             place = first, [int(v) / 1000 for v in m.groups()[1:]]
         else:

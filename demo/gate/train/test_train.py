@@ -82,6 +82,13 @@ class Unchanged(unittest.TestCase):
         k = unchanged(b); self.assertEqual(k[1:, :2].sum(), 0); self.assertGreater(k[1:, 2].sum(), 1)
 
 
+class Weights(unittest.TestCase):
+    def test_a_boxes_numbers_weigh_by_their_place(self):
+        _, z, w, (first, edges) = Words(TOK, digit=1.).branch("Where is the car?", fake.box("car", 0, 56, 112, 112)); self.assertEqual(edges, [0, .5, 1, 1])
+        self.assertEqual([TOK.decode([z[i]]) for i in first], ["0", "5", "1", "1"]); self.assertEqual([round(float(w[i + k]), 1) for i, n in zip(first, (1, 3, 4, 4)) for k in range(n)], [4, 4, 1.5, .3, 4, 1.5, .3, .3, 4, 1.5, .3, .3])
+        self.assertIsNone(WORDS.branch("Where is the car?", "No.")[3])
+
+
 class Scores(unittest.TestCase):
     def test_parse(self):
         self.assertEqual(evaluate.parse("A person in red leaves a blue parcel. An orange dog goes away. The gate opens."),
