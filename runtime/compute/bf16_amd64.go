@@ -39,24 +39,11 @@ func vecGemmBF16(c []float32, ldc int, a []uint32, lda int, b []uint32, ldb, m, 
 	if acc {
 		add = 1
 	}
-	for i := 0; i < m; {
-		rows := 8
-		for rows > m-i {
-			rows /= 2
-		}
-		for j := 0; j < n; {
-			cols := min(32, n-j)
-			f := gemmTilesBF16[rows][cols/32]
-			f(&c[i*ldc+j], 4*ldc, &a[i*lda], 4*lda, &b[j], 4*ldb, k, add)
-			j += cols
-		}
-		i += rows
-	}
+	gemmTilesBF16.mul(c, ldc, a, lda, b, ldb, m, n, k, add)
 	return true
 }
 
-// gemmTilesBF16 are by rows, then of 16 and of 32 columns.
-var gemmTilesBF16 = [9][2]func(c *float32, ldc int, a *uint32, lda int, b *uint32, ldb, k, acc int){
+var gemmTilesBF16 = tiles512[uint32]{
 	1: {gemm1x16BF16, gemm1x32BF16},
 	2: {gemm2x16BF16, gemm2x32BF16},
 	4: {gemm4x16BF16, gemm4x32BF16},

@@ -12,7 +12,8 @@ func vecGemm(c []float32, ldc int, a []float32, lda int, b []float32, ldb, m, n,
 	}
 	done := 0
 	if vector512 {
-		done = gemm512(c, ldc, a, lda, b, ldb, m, n&^15, k, add)
+		done = n &^ 15
+		gemmTiles512.mul(c, ldc, a, lda, b, ldb, m, done, k, add)
 		c, b, n = c[done:], b[done:], n-done
 	}
 	if n == 0 {
@@ -56,8 +57,11 @@ func vecGemm(c []float32, ldc int, a []float32, lda int, b []float32, ldb, m, n,
 	return done + n
 }
 
-// gemm512 is vecGemm with registers of 16 columns: n is a multiple of that. Each element is the same sum in the same order.
-func gemm512(c []float32, ldc int, a []float32, lda int, b []float32, ldb, m, n, k, acc int) int {
+// tiles512 are kernels for registers of 16 columns by rows, then of 16 and of 32 columns. T is a float32, or two bfloat16.
+type tiles512[T float32 | uint32] [9][2]func(c *float32, ldc int, a *T, lda int, b *T, ldb, k, acc int)
+
+// mul is a product whose n is a multiple of 16. Each element is the same sum in the same order, whatever tile it lies in.
+func (t *tiles512[T]) mul(c []float32, ldc int, a []T, lda int, b []T, ldb, m, n, k, acc int) {
 	for i := 0; i < m && n > 0; {
 		rows := 8
 		for rows > m-i {
@@ -65,17 +69,14 @@ func gemm512(c []float32, ldc int, a []float32, lda int, b []float32, ldb, m, n,
 		}
 		for j := 0; j < n; {
 			cols := min(32, n-j)
-			f := gemmTiles512[rows][cols/32]
-			f(&c[i*ldc+j], 4*ldc, &a[i*lda], 4*lda, &b[j], 4*ldb, k, acc)
+			t[rows][cols/32](&c[i*ldc+j], 4*ldc, &a[i*lda], 4*lda, &b[j], 4*ldb, k, acc)
 			j += cols
 		}
 		i += rows
 	}
-	return n
 }
 
-// gemmTiles512 are by rows, then of 16 and of 32 columns.
-var gemmTiles512 = [9][2]func(c *float32, ldc int, a *float32, lda int, b *float32, ldb, k, acc int){
+var gemmTiles512 = tiles512[float32]{
 	1: {gemm1x16AVX512, gemm1x32AVX512},
 	2: {gemm2x16AVX512, gemm2x32AVX512},
 	4: {gemm4x16AVX512, gemm4x32AVX512},
