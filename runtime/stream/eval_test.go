@@ -2,6 +2,7 @@ package stream_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -41,26 +42,32 @@ type evalClip struct {
 type evalWorld struct {
 	name string
 	e    *vlm.Engine
-	clip func(i int) evalClip
+	clip func() evalClip // of 8 to 32 frames
+	long func() evalClip // of 32
 }
 
 func newEvalWorld(t *testing.T) evalWorld {
 	r := gate.New(gate.Test, 77)
 	next := uint64(0)
-	return evalWorld{"demo", openDemo(t, vlm.Options{}), func(int) evalClip {
+	show := func(s *gate.Scene) evalClip {
+		pix := make([]byte, s.Bytes())
+		r.Render(s, pix)
+		c := evalClip{cut(pix, gate.Size), s.Prompt, s.Caption(), "no"}
+		if s.Shaky {
+			c.jitter = "yes"
+		}
+		return c
+	}
+	return evalWorld{"demo", openDemo(t, vlm.Options{}), func() evalClip {
 		for {
 			s := r.Scene(next, gate.Normal)
-			if next++; s.Frames < 8 {
-				continue
+			if next++; s.Frames >= 8 {
+				return show(s)
 			}
-			pix := make([]byte, s.Bytes())
-			r.Render(s, pix)
-			c := evalClip{cut(pix, gate.Size), s.Prompt, s.Caption(), "no"}
-			if s.Shaky {
-				c.jitter = "yes"
-			}
-			return c
 		}
+	}, func() evalClip {
+		next++
+		return show(r.SceneOf(next-1, gate.Normal, gate.MaxFrames))
 	}}
 }
 
@@ -106,8 +113,8 @@ func TestEvalSavingsAgainstOff(t *testing.T) {
 		{"incremental, contrast 8", stream.Savings{Incremental: true, Contrast: 8}},
 	}
 	got := map[string]map[string]*tally{}
-	for i := range n {
-		c := w.clip(i)
+	for range n {
+		c := w.clip()
 		off := ""
 		for _, cfg := range configs {
 			one, text := evalRun(t, w.e, c, cfg.s)
@@ -166,59 +173,89 @@ func evalRun(t *testing.T, e *vlm.Engine, c evalClip, s stream.Savings) (one tal
 	return one, r.Text
 }
 
-// TestEvalRollingDriftByAge shows one film of many clips and compares every description with a fresh run over the same
-// frames, by how many windows the sequence has been running.
+// TestEvalRollingDriftByAge compares every description of rolling windows with a fresh run over the same frames, by how many
+// windows the sequence has been running: of one film of many clips, where a window may lie across a cut, and of a camera that
+// sees one scene after another of 32 frames, beginning anew with each.
 func TestEvalRollingDriftByAge(t *testing.T) {
 	n := evalClips(t)
-	w := newEvalWorld(t)
 	for _, anchor := range []int{-1, 32, 1} {
-		win, err := stream.New(t.Context(), w.e, stream.Config{Mode: stream.Rolling, Length: 4 * time.Second, FPS: 2, Anchor: anchor})
+		film, alone := newEvalWorld(t), newEvalWorld(t)
+		drift := map[string]*tally{}
+		l := rollingWindow(t, film.e, anchor)
+		for range n {
+			l.compare(t, film.e, film.clip(), "film", drift)
+		}
+		l.close(t)
+		for range n {
+			l := rollingWindow(t, alone.e, anchor)
+			l.compare(t, alone.e, alone.long(), "one scene", drift)
+			l.close(t)
+		}
+		for _, key := range slices.Sorted(maps.Keys(drift)) {
+			x := drift[key]
+			t.Logf("| anchor %d | %s | %d | %.1f %% equal |", anchor, key, x.of, percent(x.same, x.of))
+		}
+	}
+}
+
+// rolling is a rolling window of 4 s that remembers its frames.
+type rolling struct {
+	live
+	frames []imageproc.RGB
+}
+
+func rollingWindow(t *testing.T, e *vlm.Engine, anchor int) *rolling {
+	win, err := stream.New(t.Context(), e, stream.Config{Mode: stream.Rolling, Length: 4 * time.Second, FPS: 2, Anchor: anchor})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &rolling{live: live{t: t, w: win}}
+}
+
+func (l *rolling) close(t *testing.T) {
+	if err := l.w.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// compare shows a clip and counts in drift.
+func (l *rolling) compare(t *testing.T, e *vlm.Engine, c evalClip, name string, drift map[string]*tally) {
+	const pairs = 4
+	for k := 0; k+1 < len(c.frames); k += 2 {
+		l.frames = append(l.frames, c.frames[k], c.frames[k+1])
+		if st := l.pair(c.frames[k], c.frames[k+1]); st.Pairs < pairs {
+			continue
+		}
+		l.frames = l.frames[len(l.frames)-2*pairs:]
+		where := "across a cut"
+		if k >= 2*(pairs-1) {
+			where = "within a scene"
+		}
+		got, err := l.w.Describe(t.Context(), c.prompt, 64, vlm.Sampling{}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := &live{t: t, w: win}
-		var frames []imageproc.RGB
-		byAge := map[string]*tally{}
-		for i := range n {
-			c := w.clip(i)
-			for k := 0; k+1 < len(c.frames); k += 2 {
-				frames = append(frames, c.frames[k], c.frames[k+1])
-				st := l.pair(c.frames[k], c.frames[k+1])
-				if st.Pairs < 4 {
-					continue
-				}
-				frames = frames[len(frames)-8:]
-				within := "across two clips"
-				if k >= 6 {
-					within = "within one clip"
-				}
-				got, err := win.Describe(t.Context(), c.prompt, 64, vlm.Sampling{}, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				want, err := w.e.Generate(t.Context(), vlm.Request{Prompt: c.prompt, MaxTokens: 64, Media: []vlm.Media{{Video: true, Frames: frames}}}, nil)
-				if err != nil {
-					t.Fatal(err)
-				}
-				key := fmt.Sprintf("%s, %s windows old", within, ageOf((l.n-1)/4))
-				if byAge[key] == nil {
-					byAge[key] = &tally{}
-				}
-				byAge[key].of++
-				if got.Text == want.Text {
-					byAge[key].same++
-				}
+		want, err := e.Generate(t.Context(), vlm.Request{Prompt: c.prompt, MaxTokens: 64, Media: []vlm.Media{{Video: true, Frames: l.frames}}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, key := range []string{name + ", " + where, name + ", " + where + ", " + ageOf((l.n-1)/pairs) + " windows old"} {
+			if drift[key] == nil {
+				drift[key] = &tally{}
+			}
+			drift[key].of++
+			if got.Text == want.Text {
+				drift[key].same++
 			}
 		}
-		for key, x := range byAge {
-			t.Logf("| %s | anchor %d | %s | %d | %.1f %% equal |", w.name, anchor, key, x.of, percent(x.same, x.of))
-		}
-		_ = win.Close()
 	}
 }
 
 func ageOf(windows int) string {
-	for _, limit := range []int{1, 2, 4, 8, 16, 32, 64, 128} {
+	if windows < 2 {
+		return strconv.Itoa(windows)
+	}
+	for limit := 4; limit <= 128; limit *= 2 {
 		if windows < limit {
 			return fmt.Sprintf("%d-%d", limit/2, limit-1)
 		}
