@@ -75,17 +75,24 @@ func TestExamplesReadEvents(t *testing.T) {
 			// The example subscribes when it is up; until then events pass it by.
 			tick := time.NewTicker(200 * time.Millisecond)
 			defer tick.Stop()
-			for got := false; !got; {
+			want := map[string]mqtt.Event{
+				"17:00:01 gate/yard: A cat sleeps.": {Text: "A cat sleeps."},
+				"17:00:01 gate/yard: visitor start": {Condition: &mqtt.Condition{Name: "visitor", State: mqtt.ConditionStart}},
+			}
+			for seen := map[string]bool{}; len(seen) < len(want); {
 				select {
 				case <-tick.C:
-					if _, err := p.Event(mqtt.Event{Camera: "yard", Text: "A cat sleeps.", CapturedAt: mqtt.CapturedAt{First: at, Last: at}}); err != nil {
-						t.Fatal(err)
+					for _, e := range want {
+						e.Camera, e.CapturedAt = "yard", mqtt.CapturedAt{First: at, Last: at}
+						if _, err := p.Event(e); err != nil {
+							t.Fatal(err)
+						}
 					}
 				case line, ok := <-lines:
-					if want := "17:00:01 gate/yard: A cat sleeps."; line != want {
-						t.Errorf("it prints %q (%v), want %q", line, ok, want)
+					if _, known := want[line]; !known || !ok {
+						t.Fatalf("it prints %q (%v)", line, ok)
 					}
-					got = true
+					seen[line] = true
 				}
 			}
 			cancel()

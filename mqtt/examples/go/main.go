@@ -29,7 +29,11 @@ func main() {
 		if seen.repeated(e.ID) {
 			return
 		}
-		fmt.Printf("%s %s/%s: %s\n", e.CapturedAt.Last.Format("15:04:05"), e.Device, e.Camera, e.Text)
+		text := e.Text
+		if c := e.Condition; c != nil { // one that started or ended, instead of a description
+			text = c.Name + " " + c.State
+		}
+		fmt.Printf("%s %s/%s: %s\n", e.CapturedAt.Last.Format("15:04:05"), e.Device, e.Camera, text)
 	}, nil)
 	if err == nil {
 		err = s.Run(ctx)

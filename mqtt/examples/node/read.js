@@ -15,5 +15,7 @@ client.on("message", (topic, payload) => {
   recent.add(event.id);
   if (recent.size > 1024) recent.delete(recent.values().next().value);
   const at = event.captured_at.last.toISOString().slice(11, 19);
-  console.log(`${at} ${event.device}/${event.camera}: ${event.text}`);
+  const condition = event.condition; // one that started or ended, instead of a description
+  const text = condition ? `${condition.name} ${condition.state}` : event.text;
+  console.log(`${at} ${event.device}/${event.camera}: ${text}`);
 });

@@ -24,8 +24,10 @@ def on_message(client, userdata, message):
     recent[event["id"]] = True
     if len(recent) > 1024:
         recent.popitem(last=False)
-    at = event["captured_at"]["last"]
-    print(f"{at:%H:%M:%S} {event['device']}/{event['camera']}: {event['text']}", flush=True)
+    text, at = event["text"], event["captured_at"]["last"]
+    if condition := event.get("condition"):  # one that started or ended, instead of a description
+        text = f"{condition['name']} {condition['state']}"
+    print(f"{at:%H:%M:%S} {event['device']}/{event['camera']}: {text}", flush=True)
 
 
 def on_connect(client, userdata, flags, reason, properties):
