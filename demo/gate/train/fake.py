@@ -19,8 +19,8 @@ def words():
     return "\n".join(out)
 
 
-def clip(seed, i, kind):
-    r = np.random.default_rng([seed, i]); T = 8 if kind == "dense" else 2 if kind == "frozen" else int(r.choice([2, 4, 6, 8, 10, 12, 16, 24, 32], p=[.1, .12, .12, .35, .1, .1, .06, .03, .02]))
+def clip(seed, i, kind, frames=0):
+    r = np.random.default_rng([seed, i]); T = frames or 8 if kind == "dense" else frames or 2 if kind == "frozen" else int(r.choice([2, 4, 6, 8, 10, 12, 16, 24, 32], p=[.1, .12, .12, .35, .1, .1, .06, .03, .02]))
     ci, co, mo = int(r.integers(6)), list(RGB)[r.integers(4)], 0 if kind == "frozen" else int(r.integers(3)); w, h = 16 + 4 * ci, 40 - 5 * ci; x, y = int(r.integers(35, 42)), int(r.integers(0, 112 - h))
     V = np.repeat(r.integers(90, 150, (1, 112, 112, 3)), T, 0); lab = np.zeros((T // 2, 16, 7), np.int8); off = np.full((T // 2, 16, 10), np.nan, np.float32); lab[..., 1:3] = -1; lab[..., 4:] = -1
     for t in range(T):
@@ -40,12 +40,12 @@ def clip(seed, i, kind):
 
 def main():
     ap = argparse.ArgumentParser(prefix_chars="-")
-    for k, d in (("split", "train"), ("kind", "normal"), ("seed", 1), ("first", 0), ("n", -1), ("more", 0)): ap.add_argument("-" + k, default=d, type=type(d))
+    for k, d in (("split", "train"), ("kind", "normal"), ("seed", 1), ("first", 0), ("n", -1), ("more", 0), ("frames", 0)): ap.add_argument("-" + k, default=d, type=type(d))
     ap.add_argument("-words", action="store_true"); a = ap.parse_args()
     if a.words: print(words()); return
     o = sys.stdout.buffer; o.write(b"EVFEED3\n" + struct.pack("<3I", 112, 4, 7)); i = a.first
     while a.n < 0 or i < a.first + a.n:
-        info, V, lab, off = clip(a.seed + (1 << 20) * (a.split != "train"), i, a.kind); j = json.dumps(info).encode(); i += 1
+        info, V, lab, off = clip(a.seed + (1 << 20) * (a.split != "train"), i, a.kind, a.frames); j = json.dumps(info).encode(); i += 1
         o.write(struct.pack("<I", len(j)) + j + V.tobytes() + lab.tobytes() + off.astype("<f4").tobytes())
 
 

@@ -24,8 +24,8 @@ class Clip:
 
 class Feed:
     """Clips of one split, kind and seed from scene `first` on."""
-    def __init__(self, binary, split="train", kind="normal", seed=1, first=0, n=-1, more=0):
-        self.p = subprocess.Popen([binary, "-split", split, "-kind", kind, "-seed", str(seed), "-first", str(first), "-n", str(n), "-more", str(more)],
+    def __init__(self, binary, split="train", kind="normal", seed=1, first=0, n=-1, more=0, frames=0):
+        self.p = subprocess.Popen([binary, "-split", split, "-kind", kind, "-seed", str(seed), "-first", str(first), "-n", str(n), "-more", str(more), "-frames", str(frames)],
                                   stdout=subprocess.PIPE, env={**os.environ, "GOMAXPROCS": "1"})
         try: fcntl.fcntl(self.p.stdout, 1031, 1 << 20)         # F_SETPIPE_SZ: let it render ahead
         except OSError: pass

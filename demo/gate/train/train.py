@@ -133,7 +133,9 @@ def main():
     streams = [s for s in range(STREAMS) if s % team.P == rank]; feeds = {}
     def take(kind, k):
         """batch number k of a kind, of all streams of this process; a feed goes on where the last step left it"""
-        if kind not in feeds: feeds[kind] = [Batches(binary, a.B if kind != "frozen" else 1, k, kind=kind, seed=a.seed * 16 + s, more=0 if kind == "dense" else a.more) for s in streams]
+        if kind not in feeds:                                    # short clips are the hardest: a pair shows a motion's beginning
+            B, name, frames, other = {"frozen": (1, kind, 0, 0), "short": (2, "normal", 2, 8)}.get(kind, (a.B, kind, 0, 0))
+            feeds[kind] = [Batches(binary, B, k, kind=name, frames=frames, seed=a.seed * 16 + other + s, more=0 if kind == "dense" else a.more) for s in streams]
         return [c for f in feeds[kind] for c in f.next()]
     half = lambda: torch.autocast(dev, torch.bfloat16, enabled=bf16)
     total = a.pre_steps + a.steps; run = {}; t0 = saved = time.time(); s0 = step; starved = 0.
@@ -144,7 +146,7 @@ def main():
         if j >= a.turn: words = late
         if not pre and "dense" in feeds:
             for f in feeds.pop("dense"): f.close()
-        t1 = time.time(); clips = take("dense", step) if pre else take("normal", j) + (take("frozen", j // 2) if j % 2 else []); starved += time.time() - t1
+        t1 = time.time(); clips = take("dense", step) if pre else take("normal", j) + take("frozen" if j % 2 else "short", j // 2); starved += time.time() - t1
         rng = np.random.default_rng([a.seed, step, rank]); b = Batch(m, clips, dev, echoes={} if pre else echoes(rng, clips))
         with half(): ve = m.visual(b.p).view(-1, m.c.d)
         ve = ve.float(); ls = heads.loss(ve[:b.cells_n], *b.cells())
