@@ -11,8 +11,8 @@ MOTION = "stands moves left right comes goes closer away still arrives leaves cr
 
 class Words:
     """The tokenizer, and how much each answer token weighs in the loss."""
-    def __init__(self, tok, easy=.2, hard=1., motion=2., digit=.6, yes=1.):
-        self.tok, self.easy, self.hard, self.digit = tok, easy, hard, digit
+    def __init__(self, tok, easy=.2, hard=1., motion=2., digit=.6, yes=1., order=1.):
+        self.tok, self.easy, self.hard, self.digit, self.order = tok, easy, hard, digit, order
         both = lambda names: [tok.ids[t] for w in names for t in (w, "\u0120" + w) if t in tok.ids]
         self.w = np.full(len(tok.tokens), hard, np.float32); self.w[both(EASY)] = easy; self.w[both(MOTION)] = motion; self.w[both(["Yes", "No"])] = yes
         self.dot = tok.encode(".")[0]; self.cache = {}; self.digits = set(tok.encode("0123456789"))
@@ -34,6 +34,7 @@ class Words:
         else:
             for i in range(1, len(z)):                  # what follows a sentence says how many there are
                 if z[i - 1] == self.dot: w[i] = max(w[i], self.hard)
+            if q.startswith("What came first"): w = w * self.order
         return x, z, w, place
 
 

@@ -22,7 +22,7 @@ def options(argv=None):
     A("--B", type=int, default=8, help="scenes a step and stream"); A("--tasks", type=int, default=8, help="tasks a scene, besides the description"); A("--more", type=int, default=4, help="yes/no questions a scene, beside those of an evaluation")
     A("--lr", type=float, default=1.5e-3); A("--wd", type=float, default=.05); A("--warm", type=int, default=400)
     A("--coarse", type=float, default=.87, help="from this share of the joint steps on, weights are rounded to 4 bits in the forward pass")
-    A("--empty", type=float, default=.3, help="weight of empty cells"); A("--words", default="0.2,1,2,0.6,1", help="loss weights of easy, hard and motion words, of digits, of yes and no")
+    A("--empty", type=float, default=.3, help="weight of empty cells"); A("--words", default="0.2,1,2,0.6,1", help="loss weights of easy, hard and motion words, of digits, of yes and no, and a factor for answers on the order of events")
     A("--late", default="0.2,1,2,1,3", help="the same from joint step --turn on"); A("--turn", type=int, default=4889)
     A("--pca_eps", type=float, default=.02); A("--eval_every", type=int, default=500); A("--neval", type=int, default=128)
     A("--save_minutes", type=float, default=5); A("--stop", type=int, default=0, help="stop after this step (for tests)")
