@@ -27,7 +27,7 @@ class Batch:
         return T(lab.reshape(-1, lab.shape[-1]).astype(np.int64)).to(self.device), T(places.reshape(-1, places.shape[-1])).to(self.device)
 
 
-def echoes(rng, clips, share=.12):
+def echoes(rng, clips, share=.25):
     """{clip: pairs} for Batch: some of the clips come after their own beginning played backwards"""
     return {i: int(rng.integers(1, min(8, len(c.frames) // 2) + 1)) for i, c in enumerate(clips) if rng.random() < share}
 
@@ -43,7 +43,7 @@ def teach(m, b, words, rng, system, tasks):
             p = [(t["kind"] != "order", r, j) for j, (t, r) in enumerate(zip(ask, rng.random(len(ask))))]; ask = [ask[j] for *_, j in sorted(p)[:tasks]]
         br = [words.branch(c.info["prompt"], c.info["caption"])] + [words.branch(t["q"], t["a"]) for t in ask]
         past = b.echo.get(i)
-        if past is None and rng.random() < .1: j = int(rng.integers(len(b.clips))); n = int(rng.integers(1, min(8, b.pairs[j]) + 1)); past = b.starts[j] + np.arange((b.pairs[j] - n) * g, b.pairs[j] * g)
+        if past is None and rng.random() < .15: j = int(rng.integers(len(b.clips))); n = int(rng.integers(1, min(8, b.pairs[j]) + 1)); past = b.starts[j] + np.arange((b.pairs[j] - n) * g, b.pairs[j] * g)
         seqs.append(Seq(words.prefix[system], b.starts[i], keep, br, ts, late, past))
     return Packed(m.c, seqs, device=b.device)
 
