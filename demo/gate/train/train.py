@@ -134,7 +134,7 @@ def main():
     def take(kind, k):
         """batch number k of a kind, of all streams of this process; a feed goes on where the last step left it"""
         if kind not in feeds:                                    # short clips are the hardest: a pair shows a motion's beginning
-            B, name, frames, other = {"frozen": (1, kind, 0, 0), "short": (2, "normal", 2, 8)}.get(kind, (a.B, kind, 0, 0))
+            B, name, frames, other = {"frozen": (1, kind, 0, 0), "short": (4, "normal", 2, 8)}.get(kind, (a.B, kind, 0, 0))
             feeds[kind] = [Batches(binary, B, k, kind=name, frames=frames, seed=a.seed * 16 + other + s, more=0 if kind == "dense" else a.more) for s in streams]
         return [c for f in feeds[kind] for c in f.next()]
     half = lambda: torch.autocast(dev, torch.bfloat16, enabled=bf16)
