@@ -141,6 +141,10 @@ func (m *Matrix) mulInt(out, x []float32, n int, r Runner) {
 		for c := range n {
 			clear(out[c*m.rows:][from*groupRows : min(m.rows, to*groupRows)])
 		}
+		if tiles == 0 {
+			p.rows(from, to, column)
+			return
+		}
 		for k0 := 0; k0 < nb; k0 += kBlocks {
 			p.k0, p.k1 = k0, min(nb, k0+kBlocks)
 			for t := 0; t < tiles; t += columnBlock / ik.tile {
@@ -174,6 +178,18 @@ type product struct {
 func (p *product) weights(g int) []byte {
 	l := p.m.layout
 	return p.m.groups(g)[p.k0/l.blocks()*l.groupBytes() : p.k1/l.blocks()*l.groupBytes()]
+}
+
+// rows adds groups [from, to) times all columns, group by group, so that weights are read in their order.
+func (p *product) rows(from, to int, column func(c int) []activation) {
+	for g := from; g < to; g++ {
+		for p.k0 = 0; p.k0 < p.m.nb; p.k0 = p.k1 {
+			p.k1 = min(p.m.nb, p.k0+kBlocks)
+			for c := range p.n {
+				p.column(g, c, column(c))
+			}
+		}
+	}
 }
 
 // column adds group g times column c.

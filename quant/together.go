@@ -57,12 +57,7 @@ func MulAll(ps []Product, x []float32, n int, r Runner) {
 		to := min(w.rowGroups(), from+sizes[i])
 		p := product{m: w, ik: &k.ints[w.layout], out: ps[i].Out, n: 1}
 		clear(p.out[from*groupRows : min(w.rows, to*groupRows)])
-		for k0 := 0; k0 < w.nb; k0 += kBlocks {
-			p.k0, p.k1 = k0, min(w.nb, k0+kBlocks)
-			for g := from; g < to; g++ {
-				p.column(g, 0, acts)
-			}
-		}
+		p.rows(from, to, func(int) []activation { return acts })
 	}
 	if work <= singleWork {
 		for c := range starts[len(ps)] {
