@@ -30,9 +30,11 @@ func (s *Scene) Cells() int { return s.Frames / 2 * Grid * Grid }
 
 const cell = 28 * unit
 
+// unknown is a place that isn't scored.
+var unknown = float32(math.NaN())
+
 // Targets fills labels (Cells*NumLabels) and places (Cells*NumPlaces).
 func (s *Scene) Targets(labels []int8, places []float32) {
-	nan := float32(math.NaN())
 	for i := range s.Cells() {
 		l, p := labels[i*NumLabels:][:NumLabels], places[i*NumPlaces:][:NumPlaces]
 		for k := range l {
@@ -40,7 +42,7 @@ func (s *Scene) Targets(labels []int8, places []float32) {
 		}
 		l[LabelClass], l[LabelDoor] = 0, 0
 		for k := range p {
-			p[k] = nan
+			p[k] = unknown
 		}
 	}
 	best := make([]int, s.Cells()) // covered area, sum of both frames
@@ -124,7 +126,7 @@ func (s *Scene) target(o *Object, t int, labels []int8, places []float32, best [
 			at := places[at*NumPlaces:][:NumPlaces]
 			at[PlaceCentre], at[PlaceCentre+1] = float32(cx-(c.x0+c.x1)/2)/cell, float32(cy-(c.y0+c.y1)/2)/cell
 			for k := range 4 {
-				at[PlaceBox+k] = float32(math.NaN())
+				at[PlaceBox+k] = unknown
 			}
 			if there {
 				s.edges(at[PlaceBox:][:4], qb, 2*t+1, c)

@@ -50,14 +50,7 @@ func (s *Scene) ask(g *rng) {
 		default:
 			t, ok = s.freely(g)
 		}
-		for _, o := range s.Tasks {
-			ok = ok && o.Q != t.Q
-		}
-		if !ok {
-			continue
-		}
-		s.Tasks = append(s.Tasks, t)
-		if t.Kind == YesNo {
+		if ok && s.add(t) && t.Kind == YesNo {
 			yes = g.chance(50)
 		}
 	}
@@ -74,15 +67,21 @@ func (s *Scene) AskMore(n int) {
 	g := newRNG(s.look.state, 1)
 	yes := g.chance(50)
 	for try, end := 0, len(s.Tasks)+n; len(s.Tasks) < end && try < 8*n; try++ {
-		t, ok := s.yesNo(&g, yes)
-		for _, o := range s.Tasks {
-			ok = ok && o.Q != t.Q
-		}
-		if ok {
-			s.Tasks = append(s.Tasks, t)
+		if t, ok := s.yesNo(&g, yes); ok && s.add(t) {
 			yes = g.chance(50)
 		}
 	}
+}
+
+// add adds a task unless its question was asked already.
+func (s *Scene) add(t Task) bool {
+	for _, o := range s.Tasks {
+		if o.Q == t.Q {
+			return false
+		}
+	}
+	s.Tasks = append(s.Tasks, t)
+	return true
 }
 
 // some picks an object at random, nil if there is none.
