@@ -100,9 +100,10 @@ func (p *Pool) Do(chunks int, f func(chunk int)) {
 	}
 }
 
-// Ahead says what the Do after the next one will read first, in this order and shared out by chunks. Threads with nothing
+// Ahead says what will be read first once the next Do is done, in this order and shared out by chunks. Threads with nothing
 // to do bring some of it into their caches meanwhile, so that memory doesn't idle where threads meet or one of them works
-// alone. It is a hint: whether it is followed changes no result.
+// alone. It is a hint: whether it is followed changes no result, and it may outlive its bytes, since a prefetch of memory
+// that isn't mapped does nothing.
 func (p *Pool) Ahead(b []byte) {
 	if len(p.workers) > 0 {
 		p.ahead.Store(&b)

@@ -1,8 +1,8 @@
 package main
 
 // One column with AVX512: a register holds two chunks of 4 weights of a group of 8 rows, beside each other. That nearly halves the
-// instructions and more than halves the loads of vnni_rows.go's 256 bits, which matters where two threads share a core: there
-// the products, not memory, held up a decoder.
+// instructions and more than halves the loads of vnni_rows.go's 256 bits, which matters where two threads together
+// compute little faster than one: there the products, not memory, held up a decoder.
 //
 // High nibbles aren't moved down: their products are 16 times as large, and so are their sums, which are moved down instead.
 //
@@ -78,6 +78,7 @@ func columnActivations(a *asm) {
 // columnAheadBytes is how far ahead weights are prefetched: one pass of a decoder reads them from memory.
 const columnAheadBytes = 8192
 
+// columnAhead prefetches what comes that far after a block.
 func columnAhead(a *asm, base string, bytes int) {
 	for off := 0; off+64 <= bytes; off += 64 {
 		a.p("PREFETCHT0 %d(%s)", columnAheadBytes+off, base)
