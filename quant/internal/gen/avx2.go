@@ -14,8 +14,8 @@ GLOBL one<>(SB), RODATA|NOPTR, $4
 GLOBL nibble<>(SB), RODATA|NOPTR, $4
 GLOBL ones<>(SB), RODATA|NOPTR, $4
 GLOBL magic<>(SB), RODATA|NOPTR, $4`)
+	columnsAVX2(a)
 	for _, f := range formats() {
-		gemvAVX2(a, f)
 		gemmAVX2(a, f)
 	}
 	int8AVX2(a, "mulInt8AVX2", false)
@@ -58,66 +58,6 @@ func dotBytesAVX2(a *asm, off, acc, tmp int) {
 	a.p("VPMADDUBSW Y%d, Y1, Y%d", tmp, tmp)
 	a.p("VPMADDWD Y14, Y%d, Y%d", tmp, tmp)
 	a.p("VPADDD Y%d, Y%d, Y%d", tmp, acc, acc)
-}
-
-func gemvAVX2(a *asm, f format) {
-	a.fn("gemv"+f.name+"AVX2", gemvSignature, gemvArgs)
-	a.p("MOVQ w_base+0(FP), DI")
-	a.p("MOVQ a_base+24(FP), SI")
-	a.p("MOVQ a_len+32(FP), CX")
-	a.p("MOVQ out_base+48(FP), DX")
-	constsAVX2(a, f)
-	a.p("VMOVUPS (DX), Y12")
-	a.p("TESTQ CX, CX")
-	a.p("JZ   done")
-	a.label("loop")
-	for off := 0; off < f.group; off += 64 {
-		if off+64 <= f.group {
-			a.p("PREFETCHT0 %d(DI)", 8*f.group+off)
-		}
-	}
-	a.p("VPXOR Y6, Y6, Y6")
-	if f.nibbles {
-		a.p("VPXOR Y5, Y5, Y5")
-		for k := range 4 {
-			unpackAVX2(a, f, k)
-			dotNibblesAVX2(a, actQ+4*k, actQ+16+4*k, 5+k%2)
-		}
-		a.p("VPADDW Y6, Y5, Y5")
-		a.p("VPMADDWD Y14, Y5, Y5")
-		if f.offset {
-			a.p("VPBROADCASTD %d(SI), Y7", actBias)
-			a.p("VPADDD Y7, Y5, Y5")
-		} else {
-			a.p("VPADDD Y13, Y5, Y5")
-		}
-	} else {
-		a.p("VMOVDQA Y13, Y5")
-		for k := range 8 {
-			a.p("VMOVDQU %d(DI), Y0", f.chunks+32*k)
-			a.p("VPABSB Y0, Y1")
-			dotBytesAVX2(a, actQ+4*k, 5+k%2, 3+k%2)
-		}
-		a.p("VPADDD Y6, Y5, Y5")
-	}
-	a.p("VSUBPS Y13, Y5, Y5")
-	a.p("VCVTPH2PS (DI), Y8")
-	a.p("VBROADCASTSS %d(SI), Y9", actD)
-	a.p("VMULPS Y9, Y8, Y8")
-	a.p("VFMADD231PS Y8, Y5, Y12")
-	if f.minimum {
-		a.p("VCVTPH2PS 16(DI), Y8")
-		a.p("VBROADCASTSS %d(SI), Y9", actS)
-		a.p("VFMADD231PS Y8, Y9, Y12")
-	}
-	a.p("ADDQ $%d, DI", f.group)
-	a.p("ADDQ $%d, SI", actSize)
-	a.p("DECQ CX")
-	a.p("JNZ  loop")
-	a.label("done")
-	a.p("VMOVUPS Y12, (DX)")
-	a.p("VZEROUPPER")
-	a.p("RET")
 }
 
 // gemmHead loads the arguments and the 8x4 tile of out (Y9-Y12).

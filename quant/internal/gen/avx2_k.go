@@ -44,7 +44,7 @@ GLOBL nibbleK<>(SB), RODATA|NOPTR, $4
 GLOBL bit4<>(SB), RODATA|NOPTR, $4
 GLOBL bits45<>(SB), RODATA|NOPTR, $4`)
 	for _, f := range kformats() {
-		gemvKAVX2(a, f)
+		columnKAVX2(a, f)
 		gemmKAVX2(a, f)
 	}
 }
@@ -174,50 +174,6 @@ func subLoopKAVX2(a *asm, f kformat, step int, body func()) {
 	a.p("ADDQ $%d, SI", step)
 	a.p("DECL R11")
 	a.p("JNZ  sub")
-}
-
-// gemvKAVX2: inner sums in Y10, minima in Y11, out in Y12.
-func gemvKAVX2(a *asm, f kformat) {
-	a.fn("gemv"+f.name+"AVX2", gemvSignature, gemvArgs)
-	a.p("MOVQ w_base+0(FP), DI")
-	a.p("MOVQ a_base+24(FP), SI")
-	a.p("MOVQ a_len+32(FP), CX")
-	a.p("MOVQ out_base+48(FP), DX")
-	constsKAVX2(a, f)
-	a.p("VMOVUPS (DX), Y12")
-	a.p("SHRQ $3, CX")
-	a.p("JZ   done")
-	a.label("loop")
-	a.p("VXORPS Y10, Y10, Y10")
-	a.p("VXORPS Y11, Y11, Y11")
-	subLoopKAVX2(a, f, actSize, func() {
-		for off := 0; off < f.stride; off += 64 {
-			a.p("PREFETCHT0 %d(BX)", 2048+off)
-		}
-		sumsKAVX2(a, f, 1, 5, func(_, k int) int { return actQ + 4*k }, func(int) int { return actHalf })
-		a.p("VCVTDQ2PS Y5, Y5")
-		a.p("VBROADCASTSS %d(SI), Y9", actD)
-		a.p("VFMADD231PS Y9, Y5, Y10")
-		if f.minima > 0 {
-			a.p("VPMOVZXBD %d(R10), Y8", f.minima-f.scales)
-			a.p("VCVTDQ2PS Y8, Y8")
-			a.p("VBROADCASTSS %d(SI), Y9", actS)
-			a.p("VFMADD231PS Y9, Y8, Y11")
-		}
-	})
-	a.p("VCVTPH2PS (DI), Y8")
-	a.p("VFMADD231PS Y10, Y8, Y12")
-	if f.minima > 0 {
-		a.p("VCVTPH2PS 16(DI), Y8")
-		a.p("VFNMADD231PS Y11, Y8, Y12")
-	}
-	a.p("ADDQ $%d, DI", f.group)
-	a.p("DECQ CX")
-	a.p("JNZ  loop")
-	a.label("done")
-	a.p("VMOVUPS Y12, (DX)")
-	a.p("VZEROUPPER")
-	a.p("RET")
 }
 
 // gemmKAVX2: 8 rows x 4 columns: integer sums, then the minima's, in Y5-Y8, inner sums in Y9-Y12; out stays in memory.
