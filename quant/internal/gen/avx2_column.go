@@ -155,13 +155,12 @@ func columnKAVX2(a *asm, f kformat) {
 		switch f.high {
 		case 0:
 			columnNibblesAVX2(a, w, act+actQ)
-			a.p("VPBROADCASTQ %d(DI), Y13", scales)
-			a.p("VPSHUFB spread<>(SB), Y13, Y13")
+			scalesKAVX2(a, f, "DI", scales, 0, 13)
 			a.p("VPMADDWD Y13, Y5, Y5")
 		case 1:
-			columnFivesAVX2(a, w, scales, act+actQ)
+			columnFivesAVX2(a, f, w, scales, act+actQ)
 		case 2:
-			columnSixesAVX2(a, w, scales, act)
+			columnSixesAVX2(a, f, w, scales, act)
 		}
 		a.p("VCVTDQ2PS Y5, Y5")
 		a.p("VBROADCASTSS %d(SI), Y4", act+actD)
@@ -212,7 +211,7 @@ func columnQuantsAVX2(a *asm, chunks, h, high int, left func(i int) int) {
 }
 
 // columnFivesAVX2 sums a sub-block of Q5_K times its scales in Y5. The int16 sums fit: |sum| <= 4*2*31*127 = 31496.
-func columnFivesAVX2(a *asm, w, scales, q int) {
+func columnFivesAVX2(a *asm, f kformat, w, scales, q int) {
 	a.p("VMOVDQU %d(DI), Y7", w+128)
 	for k := 0; k < 4; k += 2 {
 		for h := range 2 {
@@ -222,22 +221,19 @@ func columnFivesAVX2(a *asm, w, scales, q int) {
 			}
 		}
 	}
-	a.p("VPBROADCASTQ %d(DI), Y13", scales)
-	a.p("VPSHUFB spread<>(SB), Y13, Y13")
+	scalesKAVX2(a, f, "DI", scales, 0, 13)
 	a.p("VPMADDWD Y13, Y5, Y5")
 	a.p("VPMADDWD Y13, Y6, Y6")
 	a.p("VPADDD Y6, Y5, Y5")
 }
 
 // columnSixesAVX2 sums a sub-block of Q6_K times its scales in Y5. Two products fit an int16: 2*2*63*127 = 32004.
-func columnSixesAVX2(a *asm, w, scales, act int) {
+func columnSixesAVX2(a *asm, f kformat, w, scales, act int) {
 	for h := range 2 {
 		a.p("VMOVDQU %d(DI), Y%d", w+128+32*h, 7+h)
 	}
 	for h, r := range [2]int{13, 9} {
-		a.p("VBROADCASTI128 %d(DI), Y%d", scales, r)
-		a.p("VPSHUFB upper%d<>(SB), Y%d, Y%d", h, r, r)
-		a.p("VPSRAW $8, Y%d, Y%d", r, r)
+		scalesKAVX2(a, f, "DI", scales, h, r)
 	}
 	for k := 0; k < 4; k += 2 {
 		for h, r := range [2]int{13, 9} {

@@ -27,8 +27,7 @@ func (f kformat) scaleBytes() int {
 	return 8
 }
 
-// Registers of the K kernels, besides those of the others: BX the sub-block's chunks, R10 its scales, R11 sub-blocks left,
-// R12 the super-block's first activations. Y15 = 15 in every byte, Y14 the mask of the high bits.
+// Registers of the K kernels, besides those of the others: Y15 = 15 in every byte, Y14 the mask of the high bits, Y13 scales.
 func intKAMD64(a *asm) {
 	// Shuffles of 8 bytes (a row's scale each) to int16s: spread is [b 0 b 0] a row; of 16 bytes (first, second scale a
 	// row) to the upper bytes of int16s: upper0 [0 b0 0 b0], upper1 [0 b1 0 b1], upper01 [0 b0 0 b1].
@@ -71,9 +70,9 @@ func constsKAVX2(a *asm, f kformat) {
 	}
 }
 
-// chunkKAVX2 loads the 8 rows x 4 quants of chunk c (0-7) to register q; tmp is scratch.
-func chunkKAVX2(a *asm, f kformat, c, q, tmp int) {
-	a.p("VMOVDQU %d(BX), Y%d", 32*(c%4), q)
+// chunkKAVX2 loads the 8 rows x 4 quants of chunk c (0-7) of the sub-block w bytes from base to register q; tmp is scratch.
+func chunkKAVX2(a *asm, f kformat, base string, w, c, q, tmp int) {
+	a.p("VMOVDQU %d(%s), Y%d", w+32*(c%4), base, q)
 	if c >= 4 {
 		a.p("VPSRLW $4, Y%d, Y%d", q, q)
 	}
@@ -85,7 +84,7 @@ func chunkKAVX2(a *asm, f kformat, c, q, tmp int) {
 	if f.high == 2 {
 		off, left = 128+32*(c/4), 4-2*(c%4)
 	}
-	a.p("VMOVDQU %d(BX), Y%d", off, tmp)
+	a.p("VMOVDQU %d(%s), Y%d", w+off, base, tmp)
 	if left > 0 {
 		a.p("VPSLLW $%d, Y%d, Y%d", left, tmp, tmp)
 	} else if left < 0 {
@@ -95,85 +94,87 @@ func chunkKAVX2(a *asm, f kformat, c, q, tmp int) {
 	a.p("VPOR Y%d, Y%d, Y%d", tmp, q, q)
 }
 
-// scalesKAVX2 loads the scales of half h of the sub-block as int16s, twice a row.
-func scalesKAVX2(a *asm, f kformat, h, dst int) {
+// scalesKAVX2 loads the scales at bytes from base, of half h of a sub-block, as int16s, twice a row.
+func scalesKAVX2(a *asm, f kformat, base string, at, h, dst int) {
 	if f.high != 2 {
-		a.p("VPBROADCASTQ (R10), Y%d", dst)
+		a.p("VPBROADCASTQ %d(%s), Y%d", at, base, dst)
 		a.p("VPSHUFB spread<>(SB), Y%d, Y%d", dst, dst)
 		return
 	}
-	a.p("VBROADCASTI128 (R10), Y%d", dst)
+	a.p("VBROADCASTI128 %d(%s), Y%d", at, base, dst)
 	a.p("VPSHUFB upper%d<>(SB), Y%d, Y%d", h, dst, dst)
 	a.p("VPSRAW $8, Y%d, Y%d", dst, dst)
 }
 
-// pairKAVX2 adds chunks c (in Y0) and c+1 (in Y1) times their activations, times the scales in Y13, to int32 sums. Two
-// products of Q6_K's at most 63*127 twice over fit an int16: 32004.
-func pairKAVX2(a *asm, off0, off1, acc int) {
-	a.p("VPBROADCASTD %d(SI), Y3", off0)
-	a.p("VPBROADCASTD %d(SI), Y4", off1)
-	a.p("VPMADDUBSW Y3, Y0, Y3")
-	a.p("VPMADDUBSW Y4, Y1, Y4")
-	a.p("VPADDW Y3, Y4, Y3")
-	a.p("VPMADDWD Y13, Y3, Y3")
-	a.p("VPADDD Y3, Y%d, Y%d", acc, acc)
+// columnsProductKAVX2 adds quants times the 4 activations at q to int16 sums, or begins them.
+func columnsProductKAVX2(a *asm, quants, q, sums int, begin bool) {
+	if begin {
+		a.p("VPBROADCASTD %d(SI), Y%d", q, sums)
+		a.p("VPMADDUBSW Y%d, Y%d, Y%d", sums, quants, sums)
+		return
+	}
+	a.p("VPBROADCASTD %d(SI), Y4", q)
+	a.p("VPMADDUBSW Y4, Y%d, Y4", quants)
+	a.p("VPADDW Y4, Y%d, Y%d", sums, sums)
 }
 
-// sumsKAVX2 computes the sub-block's scale*sum(q*a), int32, in registers acc+c for the columns; q(c, k) is where the
-// activations k of column c are, half(c) where the sums of their halves.
-func sumsKAVX2(a *asm, f kformat, cols, acc int, q func(c, k int) int, half func(c int) int) {
-	for c := range cols {
-		a.p("VPXOR Y%d, Y%d, Y%d", acc+c, acc+c, acc+c)
-	}
+// subK is where a sub-block's chunks and scales are, registers and bytes, and its activations from SI on.
+type subK struct {
+	chunks, scales string
+	w, s, act      int
+}
+
+// sumsKAVX2 computes a sub-block's scale*sum(q*a), int32, in registers 5 to 8 for 4 columns.
+func sumsKAVX2(a *asm, f kformat, at subK) {
+	act := at.act
+	q := func(c, k int) int { return act + p4Q + 16*k + 4*c }
 	if f.high == 0 { // all of a block fits int16s
 		for k := range 4 {
-			chunkKAVX2(a, f, k, 1, 0)
-			chunkKAVX2(a, f, k+4, 2, 0)
-			for c := range cols {
-				dotNibblesAVX2(a, q(c, k), q(c, k+4), acc+c)
+			a.p("VMOVDQU %d(%s), Y0", at.w+32*k, at.chunks)
+			a.p("VPAND Y15, Y0, Y1")
+			a.p("VPSRLW $4, Y0, Y2")
+			a.p("VPAND Y15, Y2, Y2")
+			for c := range 4 {
+				columnsProductKAVX2(a, 1, q(c, k), 5+c, k == 0)
+				columnsProductKAVX2(a, 2, q(c, k+4), 5+c, false)
 			}
 		}
-		scalesKAVX2(a, f, 0, 13)
-		for c := range cols {
-			a.p("VPMADDWD Y13, Y%d, Y%d", acc+c, acc+c)
+		scalesKAVX2(a, f, at.scales, at.s, 0, 13)
+		for c := range 4 {
+			a.p("VPMADDWD Y13, Y%d, Y%d", 5+c, 5+c)
 		}
 		return
 	}
 	for k := 0; k < 8; k += 2 {
 		if k == 0 || k == 4 && f.high == 2 {
-			scalesKAVX2(a, f, k/4, 13)
+			scalesKAVX2(a, f, at.scales, at.s, k/4, 13)
 		}
-		chunkKAVX2(a, f, k, 0, 2)
-		chunkKAVX2(a, f, k+1, 1, 2)
-		for c := range cols {
-			pairKAVX2(a, q(c, k), q(c, k+1), acc+c)
+		chunkKAVX2(a, f, at.chunks, at.w, k, 0, 2)
+		chunkKAVX2(a, f, at.chunks, at.w, k+1, 1, 2)
+		for c := range 4 { // two products of Q6_K's at most 63*127 twice over fit an int16: 32004
+			sums := 3
+			if k == 0 {
+				sums = 5 + c
+			}
+			columnsProductKAVX2(a, 0, q(c, k), sums, true)
+			columnsProductKAVX2(a, 1, q(c, k+1), sums, false)
+			a.p("VPMADDWD Y13, Y%d, Y%d", sums, sums)
+			if k > 0 {
+				a.p("VPADDD Y3, Y%d, Y%d", 5+c, 5+c)
+			}
 		}
 	}
 	if f.high == 2 { // quants stand for q-32
-		a.p("VBROADCASTI128 (R10), Y13")
+		a.p("VBROADCASTI128 %d(%s), Y13", at.s, at.scales)
 		a.p("VPSHUFB upper01<>(SB), Y13, Y13")
 		a.p("VPSRAW $8, Y13, Y13")
-		for c := range cols {
-			a.p("VPBROADCASTD %d(SI), Y3", half(c))
+		for c := range 4 {
+			a.p("VPBROADCASTD %d(SI), Y3", act+p4Half+4*c)
 			a.p("VPMADDWD Y13, Y3, Y3")
 			a.p("VPSLLD $5, Y3, Y3")
-			a.p("VPSUBD Y3, Y%d, Y%d", acc+c, acc+c)
+			a.p("VPSUBD Y3, Y%d, Y%d", 5+c, 5+c)
 		}
 	}
-}
-
-// subLoopKAVX2 runs body for the 8 sub-blocks; activations are step bytes apart.
-func subLoopKAVX2(a *asm, f kformat, step int, body func()) {
-	a.p("LEAQ %d(DI), BX", f.chunks)
-	a.p("LEAQ %d(DI), R10", f.scales)
-	a.p("MOVL $8, R11")
-	a.label("sub")
-	body()
-	a.p("ADDQ $%d, BX", f.stride)
-	a.p("ADDQ $%d, R10", f.scaleBytes())
-	a.p("ADDQ $%d, SI", step)
-	a.p("DECL R11")
-	a.p("JNZ  sub")
 }
 
 // gemmKAVX2: 8 rows x 4 columns: integer sums, then the minima's, in Y5-Y8, inner sums in Y9-Y12; out stays in memory.
@@ -190,18 +191,27 @@ func gemmKAVX2(a *asm, f kformat) {
 	a.p("SHRQ $3, CX")
 	a.p("JZ   done")
 	a.label("loop")
-	a.p("MOVQ SI, R12")
 	for c := range 4 {
 		a.p("VXORPS Y%d, Y%d, Y%d", 9+c, 9+c, 9+c)
 	}
-	subLoopKAVX2(a, f, p4Size, func() {
-		sumsKAVX2(a, f, 4, 5, func(c, k int) int { return p4Q + 16*k + 4*c }, func(c int) int { return p4Half + 4*c })
+	sub := func(at subK) {
+		sumsKAVX2(a, f, at)
 		for c := range 4 {
 			a.p("VCVTDQ2PS Y%d, Y%d", 5+c, 5+c)
-			a.p("VBROADCASTSS %d(SI), Y3", p4D+4*c)
+			a.p("VBROADCASTSS %d(SI), Y3", at.act+p4D+4*c)
 			a.p("VFMADD231PS Y3, Y%d, Y%d", 5+c, 9+c)
 		}
-	})
+	}
+	sums := "SI" // the activations of the first sub-block, after the last
+	if f.high == 0 {
+		for i := range 8 {
+			sub(subK{"DI", "DI", f.chunks + i*f.stride, f.scales + i*f.scaleBytes(), i * p4Size})
+		}
+	} else { // unrolled, this is slower: there is too much of it
+		sums = "R12"
+		a.p("MOVQ SI, R12")
+		subLoopK(a, f, func() { sub(subK{"BX", "R10", 0, 0, 0}) })
+	}
 	if f.minima > 0 {
 		for c := range 4 {
 			a.p("VXORPS Y%d, Y%d, Y%d", 5+c, 5+c, 5+c)
@@ -210,7 +220,7 @@ func gemmKAVX2(a *asm, f kformat) {
 			a.p("VPMOVZXBD %d(DI), Y0", f.minima+8*j)
 			a.p("VCVTDQ2PS Y0, Y0")
 			for c := range 4 {
-				a.p("VBROADCASTSS %d(R12), Y3", p4Size*j+p4S+4*c)
+				a.p("VBROADCASTSS %d(%s), Y3", p4Size*j+p4S+4*c, sums)
 				a.p("VFMADD231PS Y3, Y0, Y%d", 5+c)
 			}
 		}
@@ -226,6 +236,9 @@ func gemmKAVX2(a *asm, f kformat) {
 		a.p("VMOVUPS Y3, %s", at)
 	}
 	a.p("ADDQ $%d, DI", f.group)
+	if f.high == 0 {
+		a.p("ADDQ $%d, SI", 8*p4Size)
+	}
 	a.p("DECQ CX")
 	a.p("JNZ  loop")
 	a.label("done")

@@ -126,7 +126,7 @@ func spreadStripK(a *asm, f kformat) {
 	a.p("MOVL $8, R11")
 	a.label("sub")
 	for c := range 8 {
-		chunkKAVX2(a, f, c, c%4, 4+c%4)
+		chunkKAVX2(a, f, "BX", 0, c, c%4, 4+c%4)
 		a.p("VMOVDQU Y%d, %d(DI)", c%4, 128*c)
 	}
 	if f.high == 2 {
