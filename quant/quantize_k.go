@@ -48,30 +48,24 @@ func quantizeQ4_K(dst []byte, src []float32) {
 }
 
 // fitAffine returns the scale s >= 0 and minimum m >= 0 for which the codes q in 0..top minimize sum (x - (s*q - m))².
-func fitAffine(x []float32, top float32) (s, m float32) {
+func fitAffine(x []float32, top int) (s, m float32) {
 	lo, hi := min(0, x[0]), x[0]
-	for _, v := range x[1:] {
+	n, sx := float32(len(x)), float32(0)
+	for _, v := range x {
 		lo, hi = min(lo, v), max(hi, v)
+		sx += v
 	}
 	if hi <= lo {
 		return 0, -lo
 	}
 	best := float32(math.Inf(1))
 	for k := range steps4K {
-		step := (hi - lo) / top * (low4K + grow4K*float32(k))
+		step := (hi - lo) / float32(top) * (low4K + grow4K*float32(k))
 		inv := 1 / step
 		// Two rounds: the second rounds with the first's fit.
 		a, b := step, lo
 		for range 2 {
-			var n, sq, sqq, sx, sxq float32
-			for _, v := range x {
-				q := min(top, max(0, roundEven((v-b)*inv)))
-				n++
-				sq += q
-				sqq += float32(q * q)
-				sx += v
-				sxq += float32(v * q)
-			}
+			sq, sqq, sxq := affineSums(x, b, inv, top)
 			det := float32(n*sqq) - float32(sq*sq)
 			if det <= 0 {
 				break
@@ -95,10 +89,22 @@ func fitAffine(x []float32, top float32) (s, m float32) {
 	return s, m
 }
 
-func affineError(x []float32, s, m, top float32) (sum float32) {
+// affineSums are the sums of the codes, of their squares and of their products with x. It is small so that all of it stays in registers.
+func affineSums(x []float32, b, inv float32, top int) (sq, sqq, sxq float32) {
+	var i, ii int
+	for _, v := range x {
+		q := code(float32((v-b)*inv), 0, top)
+		i += q
+		ii += q * q
+		sxq += float32(v * float32(q))
+	}
+	return float32(i), float32(ii), sxq
+}
+
+func affineError(x []float32, s, m float32, top int) (sum float32) {
 	inv := inverse(s)
 	for _, v := range x {
-		e := v - (float32(s*min(top, max(0, roundEven((v+m)*inv)))) - m)
+		e := v - (float32(s*float32(code(float32((v+m)*inv), 0, top))) - m)
 		sum += float32(e * e)
 	}
 	return sum
@@ -117,7 +123,7 @@ func bestAffineCodes(x []float32, d, dmin float32, sc, mn int, codes []byte) (by
 	s, m := d*float32(bs), dmin*float32(bm)
 	inv := inverse(s)
 	for i, v := range x {
-		codes[i] = byte(min(15, max(0, roundEven((v+m)*inv))))
+		codes[i] = byte(code(float32((v+m)*inv), 0, 15))
 	}
 	return byte(bs), byte(bm)
 }
@@ -149,7 +155,7 @@ func quantizeQ6_K(dst []byte, src []float32) {
 		dst[192+j] = byte(int8(sc))
 		is := inverse(d * sc)
 		for i, v := range x {
-			q := byte(min(31, max(-32, roundEven(v*is))) + 32)
+			q := byte(code(float32(v*is), -32, 31) + 32)
 			// Weight 128h+32g+l sits in nibble g>>1 of low byte 64h+32(g&1)+l and in bits 2g of high byte 32h+l.
 			at := subLen*j + i
 			h, g, l := at/128, at/32%4, at%32
@@ -175,7 +181,7 @@ func fitLinear(x []float32, n float32) (s float32) {
 		inv := -(n + 0.1*float32(k)) / top
 		var sxq, sqq float32
 		for _, v := range x {
-			q := min(n-1, max(-n, roundEven(v*inv)))
+			q := within(float32(v*inv), -n, n-1)
 			sxq += float32(v * q)
 			sqq += float32(q * q)
 		}
@@ -193,7 +199,7 @@ func fitLinear(x []float32, n float32) (s float32) {
 func linearError(x []float32, s, n float32) (sum float32) {
 	inv := inverse(s)
 	for _, v := range x {
-		e := v - float32(s*min(n-1, max(-n, roundEven(v*inv))))
+		e := v - float32(s*within(float32(v*inv), -n, n-1))
 		sum += float32(e * e)
 	}
 	return sum
@@ -211,5 +217,22 @@ func bestLinearScale(x []float32, d, sc, n float32) float32 {
 }
 
 func roundF16(f float32) float32 { return F16ToF32(F32ToF16(f)) }
+
+// code is the integer nearest to f, the even one of two, within lo and hi. Most of the search is spent here, so it is without branches: f plus
+// 1.5*2^23 has the integer in its lowest bits, and its bits as an int32 still tell too large from too small.
+func code(f float32, lo, hi int) int {
+	return min(hi, max(lo, int(int32(math.Float32bits(float32(f+0x1.8p23))))-magic))
+}
+
+// within is code with branches, which is faster where few codes are at the ends.
+func within(f, lo, hi float32) float32 {
+	switch {
+	case f <= lo:
+		return lo
+	case f >= hi:
+		return hi
+	}
+	return float32(f+0x1.8p23) - 0x1.8p23
+}
 
 func roundEven(f float32) float32 { return float32(math.RoundToEven(float64(f))) }
