@@ -17,6 +17,8 @@ type kernels struct {
 
 	quantizeU8 func(dst []activation, stride int, x []float32)
 	int8       int8Kernel
+	// setInt8, if there is one, fills a group of Int8 with the columns of x [32, 8], whose rows lie ld apart.
+	setInt8 func(group []byte, x []float32, ld int)
 
 	quantizeWide func(panel []byte, x []float32, ldx, cols, nb int) // cols and nb are at least 1
 	int8Wide     stripTiles

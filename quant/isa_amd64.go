@@ -18,6 +18,7 @@ func archKernels() []*kernels {
 		quantize:   quantizeAVX2,
 		quantizeU8: quantizeU8AVX2,
 		int8:       mulInt8AVX2,
+		setInt8:    setInt8AVX2,
 		ints: [layouts]intKernel{
 			layoutQ4_0: tile(gemvQ4_0AVX2, gemmQ4_0AVX2),
 			layoutQ4_1: tile(gemvQ4_1AVX2, gemmQ4_1AVX2),
@@ -42,7 +43,7 @@ func archKernels() []*kernels {
 
 // vnniKernels are those of AVX512 with VPDPBUSD, beside AVX2's where they bring nothing.
 func vnniKernels(k kernels) *kernels {
-	k.name = "avx512vnni"
+	k.name, k.setInt8 = "avx512vnni", nil // there Q8_0 is the faster one
 	for l, f := range map[layout]struct {
 		gemv gemvFunc
 		gemm gemmFunc

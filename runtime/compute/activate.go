@@ -31,8 +31,11 @@ func Softmax(x []float32) {
 	if len(x) == 0 {
 		return
 	}
-	Scale(x, 1/expSum(x, maxOf(x)))
+	Scale(x, 1/Exp(x))
 }
+
+// Exp replaces x, which must not be empty, by exp(x - max) and returns the sum: a softmax whose division is left to the caller.
+func Exp(x []float32) float32 { return expSum(x, maxOf(x)) }
 
 func maxOf(x []float32) float32 {
 	m, k := vecMax(x)

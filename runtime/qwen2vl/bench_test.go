@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/edgevlm/edgevlm/quant"
+	"github.com/edgevlm/edgevlm/runtime/compute"
 	"github.com/edgevlm/edgevlm/runtime/gguf"
 )
 
@@ -153,4 +154,35 @@ func benchVision(b *testing.B, threads int, as func(gguf.Tensor) quant.Type) {
 		b.ReportMetric(float64(n)*float64(b.N)/b.Elapsed().Seconds(), "patches/s")
 		b.ReportMetric(float64(cpuTime()-before)/float64(b.Elapsed()), "cores")
 	})
+}
+
+// BenchmarkAttention is of one head of a 448x448 pair, 256 queries, one thread, on floats and on bytes; keys and values are rounded every
+// time, as for a fourth of a pair.
+func BenchmarkAttention(b *testing.B) {
+	const m, n, hd = 256, 1024, 80
+	ld := stride(n)
+	q, kt, v, out := pixels(m*hd, 1)[:m*hd], pixels(ld*hd, 2)[:ld*hd], pixels(n*hd, 3)[:n*hd], make([]float32, m*hd)
+	was := quant.ISA()
+	defer func() { _ = quant.SetISA(was) }()
+	for _, isa := range quant.ISAs()[1:] {
+		if err := quant.SetISA(isa); err != nil {
+			b.Fatal(err)
+		}
+		heads, err := fitHeads(nil, 1, n, hd)
+		if err != nil {
+			b.Fatal(err)
+		}
+		heads[0].set(kt, ld, v, hd)
+		for name, f := range map[string]func(){
+			"floats": func() { compute.Attend(out, hd, q, hd, kt, ld, v, hd, m, n, hd, 0.1) },
+			"bytes":  func() { heads[0].attend(out, hd, q, hd, m, 0.1) },
+			"round":  func() { heads[0].set(kt, ld, v, hd) },
+		} {
+			b.Run(isa+"/"+name, func(b *testing.B) {
+				for b.Loop() {
+					f()
+				}
+			})
+		}
+	}
 }

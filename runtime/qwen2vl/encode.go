@@ -24,6 +24,7 @@ type visionScratch struct {
 	x         []float32 // of a group of temporal patches [rows, Embed]
 	kt, v     []float32 // per temporal patch and head: keys [head size, stride], values [patches, head size]
 	kp, vp    []uint32  // the same as pairs of bfloat16: keys [head size/2, stride], values [patches/2, head size]
+	heads     []byteHead
 	h, q, att []float32 // of a block of rows [visionRows, Embed]
 	ffn       []float32 // [visionRows, FFN]
 	cos, sin  []float32 // [patches of a temporal patch, head size/2]
@@ -78,7 +79,9 @@ func (v *Vision) encode(ctx context.Context, sc *visionScratch, patches []float3
 		l := &v.layers[i]
 		if err == nil {
 			err = v.eachBlock(ctx, rows, func(lo, hi int) { v.keysValues(sc, l, n, lo, hi) })
-			v.pair(sc, n, k)
+		}
+		if err == nil {
+			err = v.round(sc, n, k)
 		}
 		if err == nil {
 			err = v.eachBlock(ctx, rows, func(lo, hi int) {
@@ -162,17 +165,23 @@ func (v *Vision) keysValues(sc *visionScratch, l *visionLayer, n, lo, hi int) {
 	})
 }
 
-// pair rounds the keys and values of k temporal patches where attention runs on bfloat16.
-func (v *Vision) pair(sc *visionScratch, n, k int) {
-	if !v.bf16 {
-		return
-	}
+// round rounds the keys and values of k temporal patches where attention runs on less than float32.
+func (v *Vision) round(sc *visionScratch, n, k int) (err error) {
 	hd, ld, np := v.c.Embed/v.c.Heads, stride(n), (n+1)/2
-	sc.kp, sc.vp = sized(sc.kp, k*v.c.Embed/2*ld), sized(sc.vp, k*v.c.Embed*np)
-	v.pool.Do(k*v.c.Heads, func(i int) {
-		pairRows(sc.kp[i*hd/2*ld:], sc.kt[i*hd*ld:], hd, ld)
-		pairRows(sc.vp[i*hd*np:], sc.v[i*hd*n:], n, hd)
-	})
+	switch {
+	case v.bytes:
+		if sc.heads, err = fitHeads(sc.heads, k*v.c.Heads, n, hd); err != nil {
+			return err
+		}
+		v.pool.Do(k*v.c.Heads, func(i int) { sc.heads[i].set(sc.kt[i*hd*ld:], ld, sc.v[i*hd*n:], hd) })
+	case v.bf16:
+		sc.kp, sc.vp = sized(sc.kp, k*v.c.Embed/2*ld), sized(sc.vp, k*v.c.Embed*np)
+		v.pool.Do(k*v.c.Heads, func(i int) {
+			pairRows(sc.kp[i*hd/2*ld:], sc.kt[i*hd*ld:], hd, ld)
+			pairRows(sc.vp[i*hd*np:], sc.v[i*hd*n:], n, hd)
+		})
+	}
+	return nil
 }
 
 // pairRows makes pairs of rows 2i and 2i+1 of x [n, width].
@@ -204,12 +213,15 @@ func (v *Vision) attend(sc *visionScratch, l *visionLayer, n, lo, hi int) {
 		b, head := sc.blocks[i/v.c.Heads], i%v.c.Heads
 		t := b[0] / n * d // rows of the temporal patches before
 		o := (b[0]-lo)*d + head*hd
-		if v.bf16 {
+		switch {
+		case v.bytes:
+			sc.heads[t/hd+head].attend(sc.att[o:], d, sc.q[o:], d, b[1]-b[0], scale)
+		case v.bf16:
 			kp, vp := sc.kp[(t+head*hd)/2*ld:], sc.vp[(t+head*hd)*((n+1)/2):]
 			compute.AttendBF16(sc.att[o:], d, sc.q[o:], d, kp, ld, vp, hd, b[1]-b[0], n, hd, scale)
-			return
+		default:
+			compute.Attend(sc.att[o:], d, sc.q[o:], d, sc.kt[(t+head*hd)*ld:], ld, sc.v[(t+head*hd)*n:], hd, b[1]-b[0], n, hd, scale)
 		}
-		compute.Attend(sc.att[o:], d, sc.q[o:], d, sc.kt[(t+head*hd)*ld:], ld, sc.v[(t+head*hd)*n:], hd, b[1]-b[0], n, hd, scale)
 	})
 	l.o.mul(sc.h, sc.att, hi-lo, v.pool)
 	add(sc.x[lo*d:], sc.h, hi-lo, d, v.pool)

@@ -22,6 +22,7 @@ type VisionMemory struct {
 	ffn         []float32
 	ktf, vf     []float32 // one layer in F32
 	kp, vp      []uint32  // and as pairs of bfloat16, where attention runs on that
+	heads       []byteHead
 	in          []float32 // the rows' patches
 	row16       []uint16
 	cos, sin    []float32 // of all patches
@@ -124,7 +125,9 @@ func (v *Vision) encodeRows(ctx context.Context, m *VisionMemory, patches []floa
 			l.k.mul(m.q[lo*d:], m.h[lo*d:], hi-lo, v.pool)
 			l.v.mul(m.at[lo*d:], m.h[lo*d:], hi-lo, v.pool)
 		})
-		v.keep(m, i, n)
+		if err := v.keep(m, i, n); err != nil {
+			return err
+		}
 		each(func(lo, hi int) { l.q.mul(m.q[lo*d:], m.h[lo*d:], hi-lo, v.pool) })
 		v.attendRows(m, n)
 		each(func(lo, hi int) {
@@ -138,7 +141,7 @@ func (v *Vision) encodeRows(ctx context.Context, m *VisionMemory, patches []floa
 
 // keep rotates the rows' keys, m.q, puts them and their values, m.at, into a layer's memory, and reads the layer back as
 // F32. All of it passes through F16, so that a row counts the same in the patch that it was computed in and later.
-func (v *Vision) keep(m *VisionMemory, layer, n int) {
+func (v *Vision) keep(m *VisionMemory, layer, n int) (err error) {
 	d, ld := v.c.Embed, stride(n)
 	kt, vv := m.kt[layer], m.v[layer]
 	v.rotateRows(m, m.q)
@@ -160,14 +163,21 @@ func (v *Vision) keep(m *VisionMemory, layer, n int) {
 		compute.FromF16(m.ktf[lo*ld:hi*ld], kt[lo*ld:hi*ld])
 	})
 	eachRows(v.pool, n, d, func(lo, hi int) { compute.FromF16(m.vf[lo*d:hi*d], vv[lo*d:hi*d]) })
-	if !v.bf16 {
-		return
+	switch {
+	case v.bytes:
+		hd := d / v.c.Heads
+		if m.heads, err = fitHeads(m.heads, v.c.Heads, n, hd); err != nil {
+			return err
+		}
+		v.pool.Do(v.c.Heads, func(i int) { m.heads[i].set(m.ktf[i*hd*ld:], ld, m.vf[i*hd:], d) })
+	case v.bf16:
+		m.kp, m.vp = sized(m.kp, d/2*ld), sized(m.vp, (n+1)/2*d)
+		eachRows(v.pool, d/2, n, func(lo, hi int) { pairRows(m.kp[lo*ld:hi*ld], m.ktf[2*lo*ld:2*hi*ld], 2*(hi-lo), ld) })
+		eachRows(v.pool, (n+1)/2, d, func(lo, hi int) {
+			pairRows(m.vp[lo*d:hi*d], m.vf[2*lo*d:min(n, 2*hi)*d], min(n, 2*hi)-2*lo, d)
+		})
 	}
-	m.kp, m.vp = sized(m.kp, d/2*ld), sized(m.vp, (n+1)/2*d)
-	eachRows(v.pool, d/2, n, func(lo, hi int) { pairRows(m.kp[lo*ld:hi*ld], m.ktf[2*lo*ld:2*hi*ld], 2*(hi-lo), ld) })
-	eachRows(v.pool, (n+1)/2, d, func(lo, hi int) {
-		pairRows(m.vp[lo*d:hi*d], m.vf[2*lo*d:min(n, 2*hi)*d], min(n, 2*hi)-2*lo, d)
-	})
+	return nil
 }
 
 // attendRows computes the rows' attention to all patches, m.at, from their queries, m.q.
@@ -180,11 +190,15 @@ func (v *Vision) attendRows(m *VisionMemory, n int) {
 	v.pool.Do(blocks*v.c.Heads, func(i int) {
 		lo, head := i/v.c.Heads*visionQueries, i%v.c.Heads
 		o := lo*d + head*hd
-		if v.bf16 {
-			compute.AttendBF16(m.at[o:], d, m.q[o:], d, m.kp[head*hd/2*ld:], ld, m.vp[head*hd:], d, min(k-lo, visionQueries), n, hd, scale)
-			return
+		rows := min(k-lo, visionQueries)
+		switch {
+		case v.bytes:
+			m.heads[head].attend(m.at[o:], d, m.q[o:], d, rows, scale)
+		case v.bf16:
+			compute.AttendBF16(m.at[o:], d, m.q[o:], d, m.kp[head*hd/2*ld:], ld, m.vp[head*hd:], d, rows, n, hd, scale)
+		default:
+			compute.Attend(m.at[o:], d, m.q[o:], d, m.ktf[head*hd*ld:], ld, m.vf[head*hd:], d, rows, n, hd, scale)
 		}
-		compute.Attend(m.at[o:], d, m.q[o:], d, m.ktf[head*hd*ld:], ld, m.vf[head*hd:], d, min(k-lo, visionQueries), n, hd, scale)
 	})
 }
 

@@ -34,6 +34,7 @@ type Vision struct {
 	c       VisionConfig
 	exact   bool // GELU(erf) in the blocks instead of quick_gelu
 	bf16    bool // attention's products are of bfloat16
+	bytes   bool // attention's products are of bytes
 	pool    *compute.Pool
 	patch   linear // [Embed, PatchLen]
 	layers  []visionLayer
@@ -80,7 +81,7 @@ func LoadVision(f *gguf.File, pool *compute.Pool, weights Weights) (*Vision, err
 	if l.err != nil {
 		return nil, l.err
 	}
-	v.bf16 = v.roundsAttention()
+	v.bf16, v.bytes = v.roundsAttention(), v.attendsBytes()
 	return v, nil
 }
 

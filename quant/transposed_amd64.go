@@ -1,0 +1,6 @@
+package quant
+
+// setInt8AVX2 is setInt8Generic.
+//
+//go:noescape
+func setInt8AVX2(group []byte, x []float32, ld int)

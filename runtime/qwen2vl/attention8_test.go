@@ -1,0 +1,138 @@
+package qwen2vl
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/edgevlm/edgevlm/quant"
+	"github.com/edgevlm/edgevlm/runtime/compute"
+)
+
+// everyISA runs f with each instruction set of this machine.
+func everyISA(t *testing.T, f func(t *testing.T)) {
+	was := quant.ISA()
+	defer func() { _ = quant.SetISA(was) }()
+	for _, isa := range quant.ISAs() {
+		if err := quant.SetISA(isa); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(isa, f)
+	}
+}
+
+func TestAttentionOnBytesFollowsThatOfFloats(t *testing.T) {
+	everyISA(t, func(t *testing.T) {
+		rng := rand.New(rand.NewPCG(7, 8))
+		for _, c := range []struct {
+			m, n, hd int
+			sharp    float64 // standard deviation of the scores
+		}{{1, 1, 4, 1}, {3, 5, 16, 1}, {70, 130, 80, 1}, {65, 1024, 80, 1}, {65, 1024, 80, 4}, {33, 300, 32, 2}} {
+			ldq, ldk, ldv := 2*c.hd+1, c.n+3, c.hd+2
+			random := func(n int, sigma float64) []float32 {
+				x := make([]float32, n)
+				for i := range x {
+					x[i] = float32(sigma * rng.NormFloat64())
+				}
+				return x
+			}
+			q, kt, v := random(c.m*ldq, c.sharp), random(c.hd*ldk, 1), random(c.n*ldv, 1)
+			for e := range c.hd {
+				v[e] += 3 // and a key whose value stands out
+			}
+			want, got := make([]float32, c.m*ldq), make([]float32, c.m*ldq)
+			scale := float32(1 / math.Sqrt(float64(c.hd)))
+			compute.Attend(want, ldq, q, ldq, kt, ldk, v, ldv, c.m, c.n, c.hd, scale)
+			heads, err := fitHeads(nil, 1, c.n, c.hd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			heads[0].set(kt, ldk, v, ldv)
+			heads[0].attend(got, ldq, q, ldq, c.m, scale)
+			if cos := cosine(want, got); cos < 0.9995 {
+				t.Errorf("%+v: cosine %.6f", c, cos)
+			}
+		}
+	})
+}
+
+// One key has half of all the weight, the others share the rest: with one scale for all of them they would round to nothing.
+func TestAttentionOnBytesKeepsManySmallWeights(t *testing.T) {
+	const n, hd = 1024, 32
+	q, kt, v := make([]float32, hd), make([]float32, hd*n), make([]float32, n*hd)
+	q[0] = 1
+	kt[500] = float32(math.Log(n))
+	for j := range n {
+		v[j*hd] = 1
+	}
+	v[500*hd] = 0
+	heads, err := fitHeads(nil, 1, n, hd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	heads[0].set(kt, n, v, hd)
+	out := make([]float32, hd)
+	heads[0].attend(out, hd, q, hd, 1, 1)
+	if math.Abs(float64(out[0])-0.5) > 0.02 {
+		t.Errorf("%v, want a half", out[0])
+	}
+}
+
+func TestATowerThatAttendsOnBytesFollowsOneOnFloats(t *testing.T) {
+	v := loadVision(t, demoVision(t, quant.Q8_0), testPool(t, 2))
+	everyISA(t, func(t *testing.T) {
+		for _, grid := range []GridTHW{{1, 8, 8}, {3, 6, 10}, {1, 16, 10}} {
+			t.Run(fmt.Sprint(grid), func(t *testing.T) {
+				n := grid[0] * grid[1] * grid[2]
+				x := pixels(n, 3)
+				run := func(bytes bool, f func(dst []float32) error) []float32 {
+					v.bytes, v.bf16 = bytes, false
+					dst := make([]float32, n/4*v.c.OutDim)
+					if err := f(dst); err != nil {
+						t.Fatal(err)
+					}
+					return dst
+				}
+				ctx := context.Background()
+				whole := func(dst []float32) error { return v.Encode(ctx, x, grid, dst) }
+				floats, bytes := run(false, whole), run(true, whole)
+				if cos := cosine(floats, bytes); cos < 0.999 {
+					t.Errorf("cosine %.6f", cos)
+				}
+				if grid[0] > 1 {
+					return
+				}
+				var m VisionMemory
+				kept := run(true, func(dst []float32) error { return v.EncodeChanged(ctx, &m, x, grid, nil, dst) })
+				if cos := cosine(kept, bytes); cos < 0.9999 {
+					t.Errorf("cosine of a tower that remembers %.6f", cos)
+				}
+				marks := make([]bool, n/4)
+				marks[1], marks[len(marks)-1] = true, true
+				again := run(true, func(dst []float32) error {
+					copy(dst, kept)
+					return v.EncodeChanged(ctx, &m, x, grid, marks, dst)
+				})
+				if cos := cosine(again, kept); cos < 0.9999 {
+					t.Errorf("cosine where nothing changed %.6f", cos)
+				}
+			})
+		}
+	})
+}
+
+func TestAttentionOnBytesShowsWhatIsNoNumber(t *testing.T) {
+	heads, err := fitHeads(nil, 1, 40, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q, kt, v, out := make([]float32, 32), make([]float32, 32*40), make([]float32, 40*32), make([]float32, 32)
+	kt[7] = float32(math.NaN())
+	heads[0].set(kt, 40, v, 32)
+	heads[0].attend(out, 32, q, 32, 1, 1)
+	if out[0] == out[0] {
+		t.Errorf("a key that is no number gave %v", out[0])
+	}
+}
