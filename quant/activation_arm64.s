@@ -99,3 +99,1605 @@ loop:
 done:
 	MOVD R3, ret+48(FP)
 	RET
+
+// func panelDOT(panel []byte, x []float32, ldx, nb int) int
+TEXT ·panelDOT(SB), NOSPLIT, $0-72
+	MOVD panel_base+0(FP), R0
+	MOVD x_base+24(FP), R2
+	MOVD ldx+48(FP), R3
+	LSL $2, R3
+	MOVD nb+56(FP), R1
+	MOVD $0, R12
+	MOVD $32, R11
+	MOVW $0x42fe0000, R4 // 127
+	FMOVS R4, F30
+	MOVW $0x7f800000, R5 // hugeBits
+	MOVW $0x0d800000, R6 // tinyActivation
+	CBZ R1, done
+loop:
+	MOVD R2, R7
+	FLDPQ 0(R7), (F0, F1)
+	FLDPQ 32(R7), (F2, F3)
+	FLDPQ 64(R7), (F4, F5)
+	FLDPQ 96(R7), (F6, F7)
+	WORD $0x4ea0f808 // fabs v8.4s, v0.4s
+	WORD $0x4ea0f829 // fabs v9.4s, v1.4s
+	WORD $0x4ea0f84a // fabs v10.4s, v2.4s
+	WORD $0x4ea0f86b // fabs v11.4s, v3.4s
+	WORD $0x4ea0f88c // fabs v12.4s, v4.4s
+	WORD $0x4ea0f8ad // fabs v13.4s, v5.4s
+	WORD $0x4ea0f8ce // fabs v14.4s, v6.4s
+	WORD $0x4ea0f8ef // fabs v15.4s, v7.4s
+	WORD $0x6eac6508 // umax v8.4s, v8.4s, v12.4s
+	WORD $0x6ead6529 // umax v9.4s, v9.4s, v13.4s
+	WORD $0x6eae654a // umax v10.4s, v10.4s, v14.4s
+	WORD $0x6eaf656b // umax v11.4s, v11.4s, v15.4s
+	WORD $0x6eaa6508 // umax v8.4s, v8.4s, v10.4s
+	WORD $0x6eab6529 // umax v9.4s, v9.4s, v11.4s
+	WORD $0x6ea96508 // umax v8.4s, v8.4s, v9.4s
+	WORD $0x6eb0a908 // umaxv s8, v8.4s
+	FMOVS F8, R8
+	CMPW R5, R8
+	BHS done
+	CMPW R6, R8
+	BLO done
+	FDIVS F30, F8, F16 // d = max/127
+	FDIVS F8, F30, F17 // 127/max
+	WORD $0x4f919000 // fmul v0.4s, v0.4s, v17.s[0]
+	WORD $0x4f919021 // fmul v1.4s, v1.4s, v17.s[0]
+	WORD $0x4f919042 // fmul v2.4s, v2.4s, v17.s[0]
+	WORD $0x4f919063 // fmul v3.4s, v3.4s, v17.s[0]
+	WORD $0x4f919084 // fmul v4.4s, v4.4s, v17.s[0]
+	WORD $0x4f9190a5 // fmul v5.4s, v5.4s, v17.s[0]
+	WORD $0x4f9190c6 // fmul v6.4s, v6.4s, v17.s[0]
+	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	WORD $0x0e214800 // sqxtn v0.8b, v0.8h
+	WORD $0x4e214840 // sqxtn2 v0.16b, v2.8h
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214884 // sqxtn v4.8b, v4.8h
+	WORD $0x4e2148c4 // sqxtn2 v4.16b, v6.8h
+	ADD R3, R7
+	FMOVS F16, 0(R0)
+	ADD $192, R0, R10
+	WORD $0x0d8b8140 // st1 {v0.s}[0], [x10], x11
+	WORD $0x0d8b9140 // st1 {v0.s}[1], [x10], x11
+	WORD $0x4d8b8140 // st1 {v0.s}[2], [x10], x11
+	WORD $0x4d8b9140 // st1 {v0.s}[3], [x10], x11
+	WORD $0x0d8b8144 // st1 {v4.s}[0], [x10], x11
+	WORD $0x0d8b9144 // st1 {v4.s}[1], [x10], x11
+	WORD $0x4d8b8144 // st1 {v4.s}[2], [x10], x11
+	WORD $0x4d8b9144 // st1 {v4.s}[3], [x10], x11
+	FLDPQ 0(R7), (F0, F1)
+	FLDPQ 32(R7), (F2, F3)
+	FLDPQ 64(R7), (F4, F5)
+	FLDPQ 96(R7), (F6, F7)
+	WORD $0x4ea0f808 // fabs v8.4s, v0.4s
+	WORD $0x4ea0f829 // fabs v9.4s, v1.4s
+	WORD $0x4ea0f84a // fabs v10.4s, v2.4s
+	WORD $0x4ea0f86b // fabs v11.4s, v3.4s
+	WORD $0x4ea0f88c // fabs v12.4s, v4.4s
+	WORD $0x4ea0f8ad // fabs v13.4s, v5.4s
+	WORD $0x4ea0f8ce // fabs v14.4s, v6.4s
+	WORD $0x4ea0f8ef // fabs v15.4s, v7.4s
+	WORD $0x6eac6508 // umax v8.4s, v8.4s, v12.4s
+	WORD $0x6ead6529 // umax v9.4s, v9.4s, v13.4s
+	WORD $0x6eae654a // umax v10.4s, v10.4s, v14.4s
+	WORD $0x6eaf656b // umax v11.4s, v11.4s, v15.4s
+	WORD $0x6eaa6508 // umax v8.4s, v8.4s, v10.4s
+	WORD $0x6eab6529 // umax v9.4s, v9.4s, v11.4s
+	WORD $0x6ea96508 // umax v8.4s, v8.4s, v9.4s
+	WORD $0x6eb0a908 // umaxv s8, v8.4s
+	FMOVS F8, R8
+	CMPW R5, R8
+	BHS done
+	CMPW R6, R8
+	BLO done
+	FDIVS F30, F8, F16 // d = max/127
+	FDIVS F8, F30, F17 // 127/max
+	WORD $0x4f919000 // fmul v0.4s, v0.4s, v17.s[0]
+	WORD $0x4f919021 // fmul v1.4s, v1.4s, v17.s[0]
+	WORD $0x4f919042 // fmul v2.4s, v2.4s, v17.s[0]
+	WORD $0x4f919063 // fmul v3.4s, v3.4s, v17.s[0]
+	WORD $0x4f919084 // fmul v4.4s, v4.4s, v17.s[0]
+	WORD $0x4f9190a5 // fmul v5.4s, v5.4s, v17.s[0]
+	WORD $0x4f9190c6 // fmul v6.4s, v6.4s, v17.s[0]
+	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	WORD $0x0e214800 // sqxtn v0.8b, v0.8h
+	WORD $0x4e214840 // sqxtn2 v0.16b, v2.8h
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214884 // sqxtn v4.8b, v4.8h
+	WORD $0x4e2148c4 // sqxtn2 v4.16b, v6.8h
+	ADD R3, R7
+	FMOVS F16, 4(R0)
+	ADD $196, R0, R10
+	WORD $0x0d8b8140 // st1 {v0.s}[0], [x10], x11
+	WORD $0x0d8b9140 // st1 {v0.s}[1], [x10], x11
+	WORD $0x4d8b8140 // st1 {v0.s}[2], [x10], x11
+	WORD $0x4d8b9140 // st1 {v0.s}[3], [x10], x11
+	WORD $0x0d8b8144 // st1 {v4.s}[0], [x10], x11
+	WORD $0x0d8b9144 // st1 {v4.s}[1], [x10], x11
+	WORD $0x4d8b8144 // st1 {v4.s}[2], [x10], x11
+	WORD $0x4d8b9144 // st1 {v4.s}[3], [x10], x11
+	FLDPQ 0(R7), (F0, F1)
+	FLDPQ 32(R7), (F2, F3)
+	FLDPQ 64(R7), (F4, F5)
+	FLDPQ 96(R7), (F6, F7)
+	WORD $0x4ea0f808 // fabs v8.4s, v0.4s
+	WORD $0x4ea0f829 // fabs v9.4s, v1.4s
+	WORD $0x4ea0f84a // fabs v10.4s, v2.4s
+	WORD $0x4ea0f86b // fabs v11.4s, v3.4s
+	WORD $0x4ea0f88c // fabs v12.4s, v4.4s
+	WORD $0x4ea0f8ad // fabs v13.4s, v5.4s
+	WORD $0x4ea0f8ce // fabs v14.4s, v6.4s
+	WORD $0x4ea0f8ef // fabs v15.4s, v7.4s
+	WORD $0x6eac6508 // umax v8.4s, v8.4s, v12.4s
+	WORD $0x6ead6529 // umax v9.4s, v9.4s, v13.4s
+	WORD $0x6eae654a // umax v10.4s, v10.4s, v14.4s
+	WORD $0x6eaf656b // umax v11.4s, v11.4s, v15.4s
+	WORD $0x6eaa6508 // umax v8.4s, v8.4s, v10.4s
+	WORD $0x6eab6529 // umax v9.4s, v9.4s, v11.4s
+	WORD $0x6ea96508 // umax v8.4s, v8.4s, v9.4s
+	WORD $0x6eb0a908 // umaxv s8, v8.4s
+	FMOVS F8, R8
+	CMPW R5, R8
+	BHS done
+	CMPW R6, R8
+	BLO done
+	FDIVS F30, F8, F16 // d = max/127
+	FDIVS F8, F30, F17 // 127/max
+	WORD $0x4f919000 // fmul v0.4s, v0.4s, v17.s[0]
+	WORD $0x4f919021 // fmul v1.4s, v1.4s, v17.s[0]
+	WORD $0x4f919042 // fmul v2.4s, v2.4s, v17.s[0]
+	WORD $0x4f919063 // fmul v3.4s, v3.4s, v17.s[0]
+	WORD $0x4f919084 // fmul v4.4s, v4.4s, v17.s[0]
+	WORD $0x4f9190a5 // fmul v5.4s, v5.4s, v17.s[0]
+	WORD $0x4f9190c6 // fmul v6.4s, v6.4s, v17.s[0]
+	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	WORD $0x0e214800 // sqxtn v0.8b, v0.8h
+	WORD $0x4e214840 // sqxtn2 v0.16b, v2.8h
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214884 // sqxtn v4.8b, v4.8h
+	WORD $0x4e2148c4 // sqxtn2 v4.16b, v6.8h
+	ADD R3, R7
+	FMOVS F16, 8(R0)
+	ADD $200, R0, R10
+	WORD $0x0d8b8140 // st1 {v0.s}[0], [x10], x11
+	WORD $0x0d8b9140 // st1 {v0.s}[1], [x10], x11
+	WORD $0x4d8b8140 // st1 {v0.s}[2], [x10], x11
+	WORD $0x4d8b9140 // st1 {v0.s}[3], [x10], x11
+	WORD $0x0d8b8144 // st1 {v4.s}[0], [x10], x11
+	WORD $0x0d8b9144 // st1 {v4.s}[1], [x10], x11
+	WORD $0x4d8b8144 // st1 {v4.s}[2], [x10], x11
+	WORD $0x4d8b9144 // st1 {v4.s}[3], [x10], x11
+	FLDPQ 0(R7), (F0, F1)
+	FLDPQ 32(R7), (F2, F3)
+	FLDPQ 64(R7), (F4, F5)
+	FLDPQ 96(R7), (F6, F7)
+	WORD $0x4ea0f808 // fabs v8.4s, v0.4s
+	WORD $0x4ea0f829 // fabs v9.4s, v1.4s
+	WORD $0x4ea0f84a // fabs v10.4s, v2.4s
+	WORD $0x4ea0f86b // fabs v11.4s, v3.4s
+	WORD $0x4ea0f88c // fabs v12.4s, v4.4s
+	WORD $0x4ea0f8ad // fabs v13.4s, v5.4s
+	WORD $0x4ea0f8ce // fabs v14.4s, v6.4s
+	WORD $0x4ea0f8ef // fabs v15.4s, v7.4s
+	WORD $0x6eac6508 // umax v8.4s, v8.4s, v12.4s
+	WORD $0x6ead6529 // umax v9.4s, v9.4s, v13.4s
+	WORD $0x6eae654a // umax v10.4s, v10.4s, v14.4s
+	WORD $0x6eaf656b // umax v11.4s, v11.4s, v15.4s
+	WORD $0x6eaa6508 // umax v8.4s, v8.4s, v10.4s
+	WORD $0x6eab6529 // umax v9.4s, v9.4s, v11.4s
+	WORD $0x6ea96508 // umax v8.4s, v8.4s, v9.4s
+	WORD $0x6eb0a908 // umaxv s8, v8.4s
+	FMOVS F8, R8
+	CMPW R5, R8
+	BHS done
+	CMPW R6, R8
+	BLO done
+	FDIVS F30, F8, F16 // d = max/127
+	FDIVS F8, F30, F17 // 127/max
+	WORD $0x4f919000 // fmul v0.4s, v0.4s, v17.s[0]
+	WORD $0x4f919021 // fmul v1.4s, v1.4s, v17.s[0]
+	WORD $0x4f919042 // fmul v2.4s, v2.4s, v17.s[0]
+	WORD $0x4f919063 // fmul v3.4s, v3.4s, v17.s[0]
+	WORD $0x4f919084 // fmul v4.4s, v4.4s, v17.s[0]
+	WORD $0x4f9190a5 // fmul v5.4s, v5.4s, v17.s[0]
+	WORD $0x4f9190c6 // fmul v6.4s, v6.4s, v17.s[0]
+	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	WORD $0x0e214800 // sqxtn v0.8b, v0.8h
+	WORD $0x4e214840 // sqxtn2 v0.16b, v2.8h
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214884 // sqxtn v4.8b, v4.8h
+	WORD $0x4e2148c4 // sqxtn2 v4.16b, v6.8h
+	ADD R3, R7
+	FMOVS F16, 12(R0)
+	ADD $204, R0, R10
+	WORD $0x0d8b8140 // st1 {v0.s}[0], [x10], x11
+	WORD $0x0d8b9140 // st1 {v0.s}[1], [x10], x11
+	WORD $0x4d8b8140 // st1 {v0.s}[2], [x10], x11
+	WORD $0x4d8b9140 // st1 {v0.s}[3], [x10], x11
+	WORD $0x0d8b8144 // st1 {v4.s}[0], [x10], x11
+	WORD $0x0d8b9144 // st1 {v4.s}[1], [x10], x11
+	WORD $0x4d8b8144 // st1 {v4.s}[2], [x10], x11
+	WORD $0x4d8b9144 // st1 {v4.s}[3], [x10], x11
+	FLDPQ 0(R7), (F0, F1)
+	FLDPQ 32(R7), (F2, F3)
+	FLDPQ 64(R7), (F4, F5)
+	FLDPQ 96(R7), (F6, F7)
+	WORD $0x4ea0f808 // fabs v8.4s, v0.4s
+	WORD $0x4ea0f829 // fabs v9.4s, v1.4s
+	WORD $0x4ea0f84a // fabs v10.4s, v2.4s
+	WORD $0x4ea0f86b // fabs v11.4s, v3.4s
+	WORD $0x4ea0f88c // fabs v12.4s, v4.4s
+	WORD $0x4ea0f8ad // fabs v13.4s, v5.4s
+	WORD $0x4ea0f8ce // fabs v14.4s, v6.4s
+	WORD $0x4ea0f8ef // fabs v15.4s, v7.4s
+	WORD $0x6eac6508 // umax v8.4s, v8.4s, v12.4s
+	WORD $0x6ead6529 // umax v9.4s, v9.4s, v13.4s
+	WORD $0x6eae654a // umax v10.4s, v10.4s, v14.4s
+	WORD $0x6eaf656b // umax v11.4s, v11.4s, v15.4s
+	WORD $0x6eaa6508 // umax v8.4s, v8.4s, v10.4s
+	WORD $0x6eab6529 // umax v9.4s, v9.4s, v11.4s
+	WORD $0x6ea96508 // umax v8.4s, v8.4s, v9.4s
+	WORD $0x6eb0a908 // umaxv s8, v8.4s
+	FMOVS F8, R8
+	CMPW R5, R8
+	BHS done
+	CMPW R6, R8
+	BLO done
+	FDIVS F30, F8, F16 // d = max/127
+	FDIVS F8, F30, F17 // 127/max
+	WORD $0x4f919000 // fmul v0.4s, v0.4s, v17.s[0]
+	WORD $0x4f919021 // fmul v1.4s, v1.4s, v17.s[0]
+	WORD $0x4f919042 // fmul v2.4s, v2.4s, v17.s[0]
+	WORD $0x4f919063 // fmul v3.4s, v3.4s, v17.s[0]
+	WORD $0x4f919084 // fmul v4.4s, v4.4s, v17.s[0]
+	WORD $0x4f9190a5 // fmul v5.4s, v5.4s, v17.s[0]
+	WORD $0x4f9190c6 // fmul v6.4s, v6.4s, v17.s[0]
+	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	WORD $0x0e214800 // sqxtn v0.8b, v0.8h
+	WORD $0x4e214840 // sqxtn2 v0.16b, v2.8h
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214884 // sqxtn v4.8b, v4.8h
+	WORD $0x4e2148c4 // sqxtn2 v4.16b, v6.8h
+	ADD R3, R7
+	FMOVS F16, 16(R0)
+	ADD $208, R0, R10
+	WORD $0x0d8b8140 // st1 {v0.s}[0], [x10], x11
+	WORD $0x0d8b9140 // st1 {v0.s}[1], [x10], x11
+	WORD $0x4d8b8140 // st1 {v0.s}[2], [x10], x11
+	WORD $0x4d8b9140 // st1 {v0.s}[3], [x10], x11
+	WORD $0x0d8b8144 // st1 {v4.s}[0], [x10], x11
+	WORD $0x0d8b9144 // st1 {v4.s}[1], [x10], x11
+	WORD $0x4d8b8144 // st1 {v4.s}[2], [x10], x11
+	WORD $0x4d8b9144 // st1 {v4.s}[3], [x10], x11
+	FLDPQ 0(R7), (F0, F1)
+	FLDPQ 32(R7), (F2, F3)
+	FLDPQ 64(R7), (F4, F5)
+	FLDPQ 96(R7), (F6, F7)
+	WORD $0x4ea0f808 // fabs v8.4s, v0.4s
+	WORD $0x4ea0f829 // fabs v9.4s, v1.4s
+	WORD $0x4ea0f84a // fabs v10.4s, v2.4s
+	WORD $0x4ea0f86b // fabs v11.4s, v3.4s
+	WORD $0x4ea0f88c // fabs v12.4s, v4.4s
+	WORD $0x4ea0f8ad // fabs v13.4s, v5.4s
+	WORD $0x4ea0f8ce // fabs v14.4s, v6.4s
+	WORD $0x4ea0f8ef // fabs v15.4s, v7.4s
+	WORD $0x6eac6508 // umax v8.4s, v8.4s, v12.4s
+	WORD $0x6ead6529 // umax v9.4s, v9.4s, v13.4s
+	WORD $0x6eae654a // umax v10.4s, v10.4s, v14.4s
+	WORD $0x6eaf656b // umax v11.4s, v11.4s, v15.4s
+	WORD $0x6eaa6508 // umax v8.4s, v8.4s, v10.4s
+	WORD $0x6eab6529 // umax v9.4s, v9.4s, v11.4s
+	WORD $0x6ea96508 // umax v8.4s, v8.4s, v9.4s
+	WORD $0x6eb0a908 // umaxv s8, v8.4s
+	FMOVS F8, R8
+	CMPW R5, R8
+	BHS done
+	CMPW R6, R8
+	BLO done
+	FDIVS F30, F8, F16 // d = max/127
+	FDIVS F8, F30, F17 // 127/max
+	WORD $0x4f919000 // fmul v0.4s, v0.4s, v17.s[0]
+	WORD $0x4f919021 // fmul v1.4s, v1.4s, v17.s[0]
+	WORD $0x4f919042 // fmul v2.4s, v2.4s, v17.s[0]
+	WORD $0x4f919063 // fmul v3.4s, v3.4s, v17.s[0]
+	WORD $0x4f919084 // fmul v4.4s, v4.4s, v17.s[0]
+	WORD $0x4f9190a5 // fmul v5.4s, v5.4s, v17.s[0]
+	WORD $0x4f9190c6 // fmul v6.4s, v6.4s, v17.s[0]
+	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	WORD $0x0e214800 // sqxtn v0.8b, v0.8h
+	WORD $0x4e214840 // sqxtn2 v0.16b, v2.8h
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214884 // sqxtn v4.8b, v4.8h
+	WORD $0x4e2148c4 // sqxtn2 v4.16b, v6.8h
+	ADD R3, R7
+	FMOVS F16, 20(R0)
+	ADD $212, R0, R10
+	WORD $0x0d8b8140 // st1 {v0.s}[0], [x10], x11
+	WORD $0x0d8b9140 // st1 {v0.s}[1], [x10], x11
+	WORD $0x4d8b8140 // st1 {v0.s}[2], [x10], x11
+	WORD $0x4d8b9140 // st1 {v0.s}[3], [x10], x11
+	WORD $0x0d8b8144 // st1 {v4.s}[0], [x10], x11
+	WORD $0x0d8b9144 // st1 {v4.s}[1], [x10], x11
+	WORD $0x4d8b8144 // st1 {v4.s}[2], [x10], x11
+	WORD $0x4d8b9144 // st1 {v4.s}[3], [x10], x11
+	FLDPQ 0(R7), (F0, F1)
+	FLDPQ 32(R7), (F2, F3)
+	FLDPQ 64(R7), (F4, F5)
+	FLDPQ 96(R7), (F6, F7)
+	WORD $0x4ea0f808 // fabs v8.4s, v0.4s
+	WORD $0x4ea0f829 // fabs v9.4s, v1.4s
+	WORD $0x4ea0f84a // fabs v10.4s, v2.4s
+	WORD $0x4ea0f86b // fabs v11.4s, v3.4s
+	WORD $0x4ea0f88c // fabs v12.4s, v4.4s
+	WORD $0x4ea0f8ad // fabs v13.4s, v5.4s
+	WORD $0x4ea0f8ce // fabs v14.4s, v6.4s
+	WORD $0x4ea0f8ef // fabs v15.4s, v7.4s
+	WORD $0x6eac6508 // umax v8.4s, v8.4s, v12.4s
+	WORD $0x6ead6529 // umax v9.4s, v9.4s, v13.4s
+	WORD $0x6eae654a // umax v10.4s, v10.4s, v14.4s
+	WORD $0x6eaf656b // umax v11.4s, v11.4s, v15.4s
+	WORD $0x6eaa6508 // umax v8.4s, v8.4s, v10.4s
+	WORD $0x6eab6529 // umax v9.4s, v9.4s, v11.4s
+	WORD $0x6ea96508 // umax v8.4s, v8.4s, v9.4s
+	WORD $0x6eb0a908 // umaxv s8, v8.4s
+	FMOVS F8, R8
+	CMPW R5, R8
+	BHS done
+	CMPW R6, R8
+	BLO done
+	FDIVS F30, F8, F16 // d = max/127
+	FDIVS F8, F30, F17 // 127/max
+	WORD $0x4f919000 // fmul v0.4s, v0.4s, v17.s[0]
+	WORD $0x4f919021 // fmul v1.4s, v1.4s, v17.s[0]
+	WORD $0x4f919042 // fmul v2.4s, v2.4s, v17.s[0]
+	WORD $0x4f919063 // fmul v3.4s, v3.4s, v17.s[0]
+	WORD $0x4f919084 // fmul v4.4s, v4.4s, v17.s[0]
+	WORD $0x4f9190a5 // fmul v5.4s, v5.4s, v17.s[0]
+	WORD $0x4f9190c6 // fmul v6.4s, v6.4s, v17.s[0]
+	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	WORD $0x0e214800 // sqxtn v0.8b, v0.8h
+	WORD $0x4e214840 // sqxtn2 v0.16b, v2.8h
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214884 // sqxtn v4.8b, v4.8h
+	WORD $0x4e2148c4 // sqxtn2 v4.16b, v6.8h
+	ADD R3, R7
+	FMOVS F16, 24(R0)
+	ADD $216, R0, R10
+	WORD $0x0d8b8140 // st1 {v0.s}[0], [x10], x11
+	WORD $0x0d8b9140 // st1 {v0.s}[1], [x10], x11
+	WORD $0x4d8b8140 // st1 {v0.s}[2], [x10], x11
+	WORD $0x4d8b9140 // st1 {v0.s}[3], [x10], x11
+	WORD $0x0d8b8144 // st1 {v4.s}[0], [x10], x11
+	WORD $0x0d8b9144 // st1 {v4.s}[1], [x10], x11
+	WORD $0x4d8b8144 // st1 {v4.s}[2], [x10], x11
+	WORD $0x4d8b9144 // st1 {v4.s}[3], [x10], x11
+	FLDPQ 0(R7), (F0, F1)
+	FLDPQ 32(R7), (F2, F3)
+	FLDPQ 64(R7), (F4, F5)
+	FLDPQ 96(R7), (F6, F7)
+	WORD $0x4ea0f808 // fabs v8.4s, v0.4s
+	WORD $0x4ea0f829 // fabs v9.4s, v1.4s
+	WORD $0x4ea0f84a // fabs v10.4s, v2.4s
+	WORD $0x4ea0f86b // fabs v11.4s, v3.4s
+	WORD $0x4ea0f88c // fabs v12.4s, v4.4s
+	WORD $0x4ea0f8ad // fabs v13.4s, v5.4s
+	WORD $0x4ea0f8ce // fabs v14.4s, v6.4s
+	WORD $0x4ea0f8ef // fabs v15.4s, v7.4s
+	WORD $0x6eac6508 // umax v8.4s, v8.4s, v12.4s
+	WORD $0x6ead6529 // umax v9.4s, v9.4s, v13.4s
+	WORD $0x6eae654a // umax v10.4s, v10.4s, v14.4s
+	WORD $0x6eaf656b // umax v11.4s, v11.4s, v15.4s
+	WORD $0x6eaa6508 // umax v8.4s, v8.4s, v10.4s
+	WORD $0x6eab6529 // umax v9.4s, v9.4s, v11.4s
+	WORD $0x6ea96508 // umax v8.4s, v8.4s, v9.4s
+	WORD $0x6eb0a908 // umaxv s8, v8.4s
+	FMOVS F8, R8
+	CMPW R5, R8
+	BHS done
+	CMPW R6, R8
+	BLO done
+	FDIVS F30, F8, F16 // d = max/127
+	FDIVS F8, F30, F17 // 127/max
+	WORD $0x4f919000 // fmul v0.4s, v0.4s, v17.s[0]
+	WORD $0x4f919021 // fmul v1.4s, v1.4s, v17.s[0]
+	WORD $0x4f919042 // fmul v2.4s, v2.4s, v17.s[0]
+	WORD $0x4f919063 // fmul v3.4s, v3.4s, v17.s[0]
+	WORD $0x4f919084 // fmul v4.4s, v4.4s, v17.s[0]
+	WORD $0x4f9190a5 // fmul v5.4s, v5.4s, v17.s[0]
+	WORD $0x4f9190c6 // fmul v6.4s, v6.4s, v17.s[0]
+	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	WORD $0x0e214800 // sqxtn v0.8b, v0.8h
+	WORD $0x4e214840 // sqxtn2 v0.16b, v2.8h
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214884 // sqxtn v4.8b, v4.8h
+	WORD $0x4e2148c4 // sqxtn2 v4.16b, v6.8h
+	FMOVS F16, 28(R0)
+	ADD $220, R0, R10
+	WORD $0x0d8b8140 // st1 {v0.s}[0], [x10], x11
+	WORD $0x0d8b9140 // st1 {v0.s}[1], [x10], x11
+	WORD $0x4d8b8140 // st1 {v0.s}[2], [x10], x11
+	WORD $0x4d8b9140 // st1 {v0.s}[3], [x10], x11
+	WORD $0x0d8b8144 // st1 {v4.s}[0], [x10], x11
+	WORD $0x0d8b9144 // st1 {v4.s}[1], [x10], x11
+	WORD $0x4d8b8144 // st1 {v4.s}[2], [x10], x11
+	WORD $0x4d8b9144 // st1 {v4.s}[3], [x10], x11
+	ADD $448, R0
+	ADD $128, R2
+	ADD $1, R12
+	CMP R1, R12
+	BLT loop
+done:
+	MOVD R12, ret+64(FP)
+	RET
+
+// func panelI8MM(panel []byte, x []float32, ldx, nb int) int
+TEXT ·panelI8MM(SB), NOSPLIT, $0-72
+	MOVD panel_base+0(FP), R0
+	MOVD x_base+24(FP), R2
+	MOVD ldx+48(FP), R3
+	LSL $2, R3
+	MOVD nb+56(FP), R1
+	MOVD $0, R12
+	MOVD $64, R11
+	MOVW $0x42fe0000, R4 // 127
+	FMOVS R4, F30
+	MOVW $0x7f800000, R5 // hugeBits
+	MOVW $0x0d800000, R6 // tinyActivation
+	CBZ R1, done
+loop:
+	MOVD R2, R7
+	FLDPQ 0(R7), (F0, F1)
+	FLDPQ 32(R7), (F2, F3)
+	FLDPQ 64(R7), (F4, F5)
+	FLDPQ 96(R7), (F6, F7)
+	WORD $0x4ea0f808 // fabs v8.4s, v0.4s
+	WORD $0x4ea0f829 // fabs v9.4s, v1.4s
+	WORD $0x4ea0f84a // fabs v10.4s, v2.4s
+	WORD $0x4ea0f86b // fabs v11.4s, v3.4s
+	WORD $0x4ea0f88c // fabs v12.4s, v4.4s
+	WORD $0x4ea0f8ad // fabs v13.4s, v5.4s
+	WORD $0x4ea0f8ce // fabs v14.4s, v6.4s
+	WORD $0x4ea0f8ef // fabs v15.4s, v7.4s
+	WORD $0x6eac6508 // umax v8.4s, v8.4s, v12.4s
+	WORD $0x6ead6529 // umax v9.4s, v9.4s, v13.4s
+	WORD $0x6eae654a // umax v10.4s, v10.4s, v14.4s
+	WORD $0x6eaf656b // umax v11.4s, v11.4s, v15.4s
+	WORD $0x6eaa6508 // umax v8.4s, v8.4s, v10.4s
+	WORD $0x6eab6529 // umax v9.4s, v9.4s, v11.4s
+	WORD $0x6ea96508 // umax v8.4s, v8.4s, v9.4s
+	WORD $0x6eb0a908 // umaxv s8, v8.4s
+	FMOVS F8, R8
+	CMPW R5, R8
+	BHS done
+	CMPW R6, R8
+	BLO done
+	FDIVS F30, F8, F16 // d = max/127
+	FDIVS F8, F30, F17 // 127/max
+	WORD $0x4f919000 // fmul v0.4s, v0.4s, v17.s[0]
+	WORD $0x4f919021 // fmul v1.4s, v1.4s, v17.s[0]
+	WORD $0x4f919042 // fmul v2.4s, v2.4s, v17.s[0]
+	WORD $0x4f919063 // fmul v3.4s, v3.4s, v17.s[0]
+	WORD $0x4f919084 // fmul v4.4s, v4.4s, v17.s[0]
+	WORD $0x4f9190a5 // fmul v5.4s, v5.4s, v17.s[0]
+	WORD $0x4f9190c6 // fmul v6.4s, v6.4s, v17.s[0]
+	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	WORD $0x0e214800 // sqxtn v0.8b, v0.8h
+	WORD $0x4e214840 // sqxtn2 v0.16b, v2.8h
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214884 // sqxtn v4.8b, v4.8h
+	WORD $0x4e2148c4 // sqxtn2 v4.16b, v6.8h
+	ADD R3, R7
+	FMOVS F16, 0(R0)
+	FMOVS F16, 8(R0)
+	ADD $192, R0, R10
+	WORD $0x0d8b8540 // st1 {v0.d}[0], [x10], x11
+	WORD $0x4d8b8540 // st1 {v0.d}[1], [x10], x11
+	WORD $0x0d8b8544 // st1 {v4.d}[0], [x10], x11
+	WORD $0x4d8b8544 // st1 {v4.d}[1], [x10], x11
+	FLDPQ 0(R7), (F0, F1)
+	FLDPQ 32(R7), (F2, F3)
+	FLDPQ 64(R7), (F4, F5)
+	FLDPQ 96(R7), (F6, F7)
+	WORD $0x4ea0f808 // fabs v8.4s, v0.4s
+	WORD $0x4ea0f829 // fabs v9.4s, v1.4s
+	WORD $0x4ea0f84a // fabs v10.4s, v2.4s
+	WORD $0x4ea0f86b // fabs v11.4s, v3.4s
+	WORD $0x4ea0f88c // fabs v12.4s, v4.4s
+	WORD $0x4ea0f8ad // fabs v13.4s, v5.4s
+	WORD $0x4ea0f8ce // fabs v14.4s, v6.4s
+	WORD $0x4ea0f8ef // fabs v15.4s, v7.4s
+	WORD $0x6eac6508 // umax v8.4s, v8.4s, v12.4s
+	WORD $0x6ead6529 // umax v9.4s, v9.4s, v13.4s
+	WORD $0x6eae654a // umax v10.4s, v10.4s, v14.4s
+	WORD $0x6eaf656b // umax v11.4s, v11.4s, v15.4s
+	WORD $0x6eaa6508 // umax v8.4s, v8.4s, v10.4s
+	WORD $0x6eab6529 // umax v9.4s, v9.4s, v11.4s
+	WORD $0x6ea96508 // umax v8.4s, v8.4s, v9.4s
+	WORD $0x6eb0a908 // umaxv s8, v8.4s
+	FMOVS F8, R8
+	CMPW R5, R8
+	BHS done
+	CMPW R6, R8
+	BLO done
+	FDIVS F30, F8, F16 // d = max/127
+	FDIVS F8, F30, F17 // 127/max
+	WORD $0x4f919000 // fmul v0.4s, v0.4s, v17.s[0]
+	WORD $0x4f919021 // fmul v1.4s, v1.4s, v17.s[0]
+	WORD $0x4f919042 // fmul v2.4s, v2.4s, v17.s[0]
+	WORD $0x4f919063 // fmul v3.4s, v3.4s, v17.s[0]
+	WORD $0x4f919084 // fmul v4.4s, v4.4s, v17.s[0]
+	WORD $0x4f9190a5 // fmul v5.4s, v5.4s, v17.s[0]
+	WORD $0x4f9190c6 // fmul v6.4s, v6.4s, v17.s[0]
+	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	WORD $0x0e214800 // sqxtn v0.8b, v0.8h
+	WORD $0x4e214840 // sqxtn2 v0.16b, v2.8h
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214884 // sqxtn v4.8b, v4.8h
+	WORD $0x4e2148c4 // sqxtn2 v4.16b, v6.8h
+	ADD R3, R7
+	FMOVS F16, 4(R0)
+	FMOVS F16, 12(R0)
+	ADD $200, R0, R10
+	WORD $0x0d8b8540 // st1 {v0.d}[0], [x10], x11
+	WORD $0x4d8b8540 // st1 {v0.d}[1], [x10], x11
+	WORD $0x0d8b8544 // st1 {v4.d}[0], [x10], x11
+	WORD $0x4d8b8544 // st1 {v4.d}[1], [x10], x11
+	FLDPQ 0(R7), (F0, F1)
+	FLDPQ 32(R7), (F2, F3)
+	FLDPQ 64(R7), (F4, F5)
+	FLDPQ 96(R7), (F6, F7)
+	WORD $0x4ea0f808 // fabs v8.4s, v0.4s
+	WORD $0x4ea0f829 // fabs v9.4s, v1.4s
+	WORD $0x4ea0f84a // fabs v10.4s, v2.4s
+	WORD $0x4ea0f86b // fabs v11.4s, v3.4s
+	WORD $0x4ea0f88c // fabs v12.4s, v4.4s
+	WORD $0x4ea0f8ad // fabs v13.4s, v5.4s
+	WORD $0x4ea0f8ce // fabs v14.4s, v6.4s
+	WORD $0x4ea0f8ef // fabs v15.4s, v7.4s
+	WORD $0x6eac6508 // umax v8.4s, v8.4s, v12.4s
+	WORD $0x6ead6529 // umax v9.4s, v9.4s, v13.4s
+	WORD $0x6eae654a // umax v10.4s, v10.4s, v14.4s
+	WORD $0x6eaf656b // umax v11.4s, v11.4s, v15.4s
+	WORD $0x6eaa6508 // umax v8.4s, v8.4s, v10.4s
+	WORD $0x6eab6529 // umax v9.4s, v9.4s, v11.4s
+	WORD $0x6ea96508 // umax v8.4s, v8.4s, v9.4s
+	WORD $0x6eb0a908 // umaxv s8, v8.4s
+	FMOVS F8, R8
+	CMPW R5, R8
+	BHS done
+	CMPW R6, R8
+	BLO done
+	FDIVS F30, F8, F16 // d = max/127
+	FDIVS F8, F30, F17 // 127/max
+	WORD $0x4f919000 // fmul v0.4s, v0.4s, v17.s[0]
+	WORD $0x4f919021 // fmul v1.4s, v1.4s, v17.s[0]
+	WORD $0x4f919042 // fmul v2.4s, v2.4s, v17.s[0]
+	WORD $0x4f919063 // fmul v3.4s, v3.4s, v17.s[0]
+	WORD $0x4f919084 // fmul v4.4s, v4.4s, v17.s[0]
+	WORD $0x4f9190a5 // fmul v5.4s, v5.4s, v17.s[0]
+	WORD $0x4f9190c6 // fmul v6.4s, v6.4s, v17.s[0]
+	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	WORD $0x0e214800 // sqxtn v0.8b, v0.8h
+	WORD $0x4e214840 // sqxtn2 v0.16b, v2.8h
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214884 // sqxtn v4.8b, v4.8h
+	WORD $0x4e2148c4 // sqxtn2 v4.16b, v6.8h
+	ADD R3, R7
+	FMOVS F16, 16(R0)
+	FMOVS F16, 24(R0)
+	ADD $208, R0, R10
+	WORD $0x0d8b8540 // st1 {v0.d}[0], [x10], x11
+	WORD $0x4d8b8540 // st1 {v0.d}[1], [x10], x11
+	WORD $0x0d8b8544 // st1 {v4.d}[0], [x10], x11
+	WORD $0x4d8b8544 // st1 {v4.d}[1], [x10], x11
+	FLDPQ 0(R7), (F0, F1)
+	FLDPQ 32(R7), (F2, F3)
+	FLDPQ 64(R7), (F4, F5)
+	FLDPQ 96(R7), (F6, F7)
+	WORD $0x4ea0f808 // fabs v8.4s, v0.4s
+	WORD $0x4ea0f829 // fabs v9.4s, v1.4s
+	WORD $0x4ea0f84a // fabs v10.4s, v2.4s
+	WORD $0x4ea0f86b // fabs v11.4s, v3.4s
+	WORD $0x4ea0f88c // fabs v12.4s, v4.4s
+	WORD $0x4ea0f8ad // fabs v13.4s, v5.4s
+	WORD $0x4ea0f8ce // fabs v14.4s, v6.4s
+	WORD $0x4ea0f8ef // fabs v15.4s, v7.4s
+	WORD $0x6eac6508 // umax v8.4s, v8.4s, v12.4s
+	WORD $0x6ead6529 // umax v9.4s, v9.4s, v13.4s
+	WORD $0x6eae654a // umax v10.4s, v10.4s, v14.4s
+	WORD $0x6eaf656b // umax v11.4s, v11.4s, v15.4s
+	WORD $0x6eaa6508 // umax v8.4s, v8.4s, v10.4s
+	WORD $0x6eab6529 // umax v9.4s, v9.4s, v11.4s
+	WORD $0x6ea96508 // umax v8.4s, v8.4s, v9.4s
+	WORD $0x6eb0a908 // umaxv s8, v8.4s
+	FMOVS F8, R8
+	CMPW R5, R8
+	BHS done
+	CMPW R6, R8
+	BLO done
+	FDIVS F30, F8, F16 // d = max/127
+	FDIVS F8, F30, F17 // 127/max
+	WORD $0x4f919000 // fmul v0.4s, v0.4s, v17.s[0]
+	WORD $0x4f919021 // fmul v1.4s, v1.4s, v17.s[0]
+	WORD $0x4f919042 // fmul v2.4s, v2.4s, v17.s[0]
+	WORD $0x4f919063 // fmul v3.4s, v3.4s, v17.s[0]
+	WORD $0x4f919084 // fmul v4.4s, v4.4s, v17.s[0]
+	WORD $0x4f9190a5 // fmul v5.4s, v5.4s, v17.s[0]
+	WORD $0x4f9190c6 // fmul v6.4s, v6.4s, v17.s[0]
+	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	WORD $0x0e214800 // sqxtn v0.8b, v0.8h
+	WORD $0x4e214840 // sqxtn2 v0.16b, v2.8h
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214884 // sqxtn v4.8b, v4.8h
+	WORD $0x4e2148c4 // sqxtn2 v4.16b, v6.8h
+	ADD R3, R7
+	FMOVS F16, 20(R0)
+	FMOVS F16, 28(R0)
+	ADD $216, R0, R10
+	WORD $0x0d8b8540 // st1 {v0.d}[0], [x10], x11
+	WORD $0x4d8b8540 // st1 {v0.d}[1], [x10], x11
+	WORD $0x0d8b8544 // st1 {v4.d}[0], [x10], x11
+	WORD $0x4d8b8544 // st1 {v4.d}[1], [x10], x11
+	FLDPQ 0(R7), (F0, F1)
+	FLDPQ 32(R7), (F2, F3)
+	FLDPQ 64(R7), (F4, F5)
+	FLDPQ 96(R7), (F6, F7)
+	WORD $0x4ea0f808 // fabs v8.4s, v0.4s
+	WORD $0x4ea0f829 // fabs v9.4s, v1.4s
+	WORD $0x4ea0f84a // fabs v10.4s, v2.4s
+	WORD $0x4ea0f86b // fabs v11.4s, v3.4s
+	WORD $0x4ea0f88c // fabs v12.4s, v4.4s
+	WORD $0x4ea0f8ad // fabs v13.4s, v5.4s
+	WORD $0x4ea0f8ce // fabs v14.4s, v6.4s
+	WORD $0x4ea0f8ef // fabs v15.4s, v7.4s
+	WORD $0x6eac6508 // umax v8.4s, v8.4s, v12.4s
+	WORD $0x6ead6529 // umax v9.4s, v9.4s, v13.4s
+	WORD $0x6eae654a // umax v10.4s, v10.4s, v14.4s
+	WORD $0x6eaf656b // umax v11.4s, v11.4s, v15.4s
+	WORD $0x6eaa6508 // umax v8.4s, v8.4s, v10.4s
+	WORD $0x6eab6529 // umax v9.4s, v9.4s, v11.4s
+	WORD $0x6ea96508 // umax v8.4s, v8.4s, v9.4s
+	WORD $0x6eb0a908 // umaxv s8, v8.4s
+	FMOVS F8, R8
+	CMPW R5, R8
+	BHS done
+	CMPW R6, R8
+	BLO done
+	FDIVS F30, F8, F16 // d = max/127
+	FDIVS F8, F30, F17 // 127/max
+	WORD $0x4f919000 // fmul v0.4s, v0.4s, v17.s[0]
+	WORD $0x4f919021 // fmul v1.4s, v1.4s, v17.s[0]
+	WORD $0x4f919042 // fmul v2.4s, v2.4s, v17.s[0]
+	WORD $0x4f919063 // fmul v3.4s, v3.4s, v17.s[0]
+	WORD $0x4f919084 // fmul v4.4s, v4.4s, v17.s[0]
+	WORD $0x4f9190a5 // fmul v5.4s, v5.4s, v17.s[0]
+	WORD $0x4f9190c6 // fmul v6.4s, v6.4s, v17.s[0]
+	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	WORD $0x0e214800 // sqxtn v0.8b, v0.8h
+	WORD $0x4e214840 // sqxtn2 v0.16b, v2.8h
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214884 // sqxtn v4.8b, v4.8h
+	WORD $0x4e2148c4 // sqxtn2 v4.16b, v6.8h
+	ADD R3, R7
+	FMOVS F16, 32(R0)
+	FMOVS F16, 40(R0)
+	ADD $224, R0, R10
+	WORD $0x0d8b8540 // st1 {v0.d}[0], [x10], x11
+	WORD $0x4d8b8540 // st1 {v0.d}[1], [x10], x11
+	WORD $0x0d8b8544 // st1 {v4.d}[0], [x10], x11
+	WORD $0x4d8b8544 // st1 {v4.d}[1], [x10], x11
+	FLDPQ 0(R7), (F0, F1)
+	FLDPQ 32(R7), (F2, F3)
+	FLDPQ 64(R7), (F4, F5)
+	FLDPQ 96(R7), (F6, F7)
+	WORD $0x4ea0f808 // fabs v8.4s, v0.4s
+	WORD $0x4ea0f829 // fabs v9.4s, v1.4s
+	WORD $0x4ea0f84a // fabs v10.4s, v2.4s
+	WORD $0x4ea0f86b // fabs v11.4s, v3.4s
+	WORD $0x4ea0f88c // fabs v12.4s, v4.4s
+	WORD $0x4ea0f8ad // fabs v13.4s, v5.4s
+	WORD $0x4ea0f8ce // fabs v14.4s, v6.4s
+	WORD $0x4ea0f8ef // fabs v15.4s, v7.4s
+	WORD $0x6eac6508 // umax v8.4s, v8.4s, v12.4s
+	WORD $0x6ead6529 // umax v9.4s, v9.4s, v13.4s
+	WORD $0x6eae654a // umax v10.4s, v10.4s, v14.4s
+	WORD $0x6eaf656b // umax v11.4s, v11.4s, v15.4s
+	WORD $0x6eaa6508 // umax v8.4s, v8.4s, v10.4s
+	WORD $0x6eab6529 // umax v9.4s, v9.4s, v11.4s
+	WORD $0x6ea96508 // umax v8.4s, v8.4s, v9.4s
+	WORD $0x6eb0a908 // umaxv s8, v8.4s
+	FMOVS F8, R8
+	CMPW R5, R8
+	BHS done
+	CMPW R6, R8
+	BLO done
+	FDIVS F30, F8, F16 // d = max/127
+	FDIVS F8, F30, F17 // 127/max
+	WORD $0x4f919000 // fmul v0.4s, v0.4s, v17.s[0]
+	WORD $0x4f919021 // fmul v1.4s, v1.4s, v17.s[0]
+	WORD $0x4f919042 // fmul v2.4s, v2.4s, v17.s[0]
+	WORD $0x4f919063 // fmul v3.4s, v3.4s, v17.s[0]
+	WORD $0x4f919084 // fmul v4.4s, v4.4s, v17.s[0]
+	WORD $0x4f9190a5 // fmul v5.4s, v5.4s, v17.s[0]
+	WORD $0x4f9190c6 // fmul v6.4s, v6.4s, v17.s[0]
+	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	WORD $0x0e214800 // sqxtn v0.8b, v0.8h
+	WORD $0x4e214840 // sqxtn2 v0.16b, v2.8h
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214884 // sqxtn v4.8b, v4.8h
+	WORD $0x4e2148c4 // sqxtn2 v4.16b, v6.8h
+	ADD R3, R7
+	FMOVS F16, 36(R0)
+	FMOVS F16, 44(R0)
+	ADD $232, R0, R10
+	WORD $0x0d8b8540 // st1 {v0.d}[0], [x10], x11
+	WORD $0x4d8b8540 // st1 {v0.d}[1], [x10], x11
+	WORD $0x0d8b8544 // st1 {v4.d}[0], [x10], x11
+	WORD $0x4d8b8544 // st1 {v4.d}[1], [x10], x11
+	FLDPQ 0(R7), (F0, F1)
+	FLDPQ 32(R7), (F2, F3)
+	FLDPQ 64(R7), (F4, F5)
+	FLDPQ 96(R7), (F6, F7)
+	WORD $0x4ea0f808 // fabs v8.4s, v0.4s
+	WORD $0x4ea0f829 // fabs v9.4s, v1.4s
+	WORD $0x4ea0f84a // fabs v10.4s, v2.4s
+	WORD $0x4ea0f86b // fabs v11.4s, v3.4s
+	WORD $0x4ea0f88c // fabs v12.4s, v4.4s
+	WORD $0x4ea0f8ad // fabs v13.4s, v5.4s
+	WORD $0x4ea0f8ce // fabs v14.4s, v6.4s
+	WORD $0x4ea0f8ef // fabs v15.4s, v7.4s
+	WORD $0x6eac6508 // umax v8.4s, v8.4s, v12.4s
+	WORD $0x6ead6529 // umax v9.4s, v9.4s, v13.4s
+	WORD $0x6eae654a // umax v10.4s, v10.4s, v14.4s
+	WORD $0x6eaf656b // umax v11.4s, v11.4s, v15.4s
+	WORD $0x6eaa6508 // umax v8.4s, v8.4s, v10.4s
+	WORD $0x6eab6529 // umax v9.4s, v9.4s, v11.4s
+	WORD $0x6ea96508 // umax v8.4s, v8.4s, v9.4s
+	WORD $0x6eb0a908 // umaxv s8, v8.4s
+	FMOVS F8, R8
+	CMPW R5, R8
+	BHS done
+	CMPW R6, R8
+	BLO done
+	FDIVS F30, F8, F16 // d = max/127
+	FDIVS F8, F30, F17 // 127/max
+	WORD $0x4f919000 // fmul v0.4s, v0.4s, v17.s[0]
+	WORD $0x4f919021 // fmul v1.4s, v1.4s, v17.s[0]
+	WORD $0x4f919042 // fmul v2.4s, v2.4s, v17.s[0]
+	WORD $0x4f919063 // fmul v3.4s, v3.4s, v17.s[0]
+	WORD $0x4f919084 // fmul v4.4s, v4.4s, v17.s[0]
+	WORD $0x4f9190a5 // fmul v5.4s, v5.4s, v17.s[0]
+	WORD $0x4f9190c6 // fmul v6.4s, v6.4s, v17.s[0]
+	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	WORD $0x0e214800 // sqxtn v0.8b, v0.8h
+	WORD $0x4e214840 // sqxtn2 v0.16b, v2.8h
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214884 // sqxtn v4.8b, v4.8h
+	WORD $0x4e2148c4 // sqxtn2 v4.16b, v6.8h
+	ADD R3, R7
+	FMOVS F16, 48(R0)
+	FMOVS F16, 56(R0)
+	ADD $240, R0, R10
+	WORD $0x0d8b8540 // st1 {v0.d}[0], [x10], x11
+	WORD $0x4d8b8540 // st1 {v0.d}[1], [x10], x11
+	WORD $0x0d8b8544 // st1 {v4.d}[0], [x10], x11
+	WORD $0x4d8b8544 // st1 {v4.d}[1], [x10], x11
+	FLDPQ 0(R7), (F0, F1)
+	FLDPQ 32(R7), (F2, F3)
+	FLDPQ 64(R7), (F4, F5)
+	FLDPQ 96(R7), (F6, F7)
+	WORD $0x4ea0f808 // fabs v8.4s, v0.4s
+	WORD $0x4ea0f829 // fabs v9.4s, v1.4s
+	WORD $0x4ea0f84a // fabs v10.4s, v2.4s
+	WORD $0x4ea0f86b // fabs v11.4s, v3.4s
+	WORD $0x4ea0f88c // fabs v12.4s, v4.4s
+	WORD $0x4ea0f8ad // fabs v13.4s, v5.4s
+	WORD $0x4ea0f8ce // fabs v14.4s, v6.4s
+	WORD $0x4ea0f8ef // fabs v15.4s, v7.4s
+	WORD $0x6eac6508 // umax v8.4s, v8.4s, v12.4s
+	WORD $0x6ead6529 // umax v9.4s, v9.4s, v13.4s
+	WORD $0x6eae654a // umax v10.4s, v10.4s, v14.4s
+	WORD $0x6eaf656b // umax v11.4s, v11.4s, v15.4s
+	WORD $0x6eaa6508 // umax v8.4s, v8.4s, v10.4s
+	WORD $0x6eab6529 // umax v9.4s, v9.4s, v11.4s
+	WORD $0x6ea96508 // umax v8.4s, v8.4s, v9.4s
+	WORD $0x6eb0a908 // umaxv s8, v8.4s
+	FMOVS F8, R8
+	CMPW R5, R8
+	BHS done
+	CMPW R6, R8
+	BLO done
+	FDIVS F30, F8, F16 // d = max/127
+	FDIVS F8, F30, F17 // 127/max
+	WORD $0x4f919000 // fmul v0.4s, v0.4s, v17.s[0]
+	WORD $0x4f919021 // fmul v1.4s, v1.4s, v17.s[0]
+	WORD $0x4f919042 // fmul v2.4s, v2.4s, v17.s[0]
+	WORD $0x4f919063 // fmul v3.4s, v3.4s, v17.s[0]
+	WORD $0x4f919084 // fmul v4.4s, v4.4s, v17.s[0]
+	WORD $0x4f9190a5 // fmul v5.4s, v5.4s, v17.s[0]
+	WORD $0x4f9190c6 // fmul v6.4s, v6.4s, v17.s[0]
+	WORD $0x4f9190e7 // fmul v7.4s, v7.4s, v17.s[0]
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	WORD $0x0e214800 // sqxtn v0.8b, v0.8h
+	WORD $0x4e214840 // sqxtn2 v0.16b, v2.8h
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214884 // sqxtn v4.8b, v4.8h
+	WORD $0x4e2148c4 // sqxtn2 v4.16b, v6.8h
+	FMOVS F16, 52(R0)
+	FMOVS F16, 60(R0)
+	ADD $248, R0, R10
+	WORD $0x0d8b8540 // st1 {v0.d}[0], [x10], x11
+	WORD $0x4d8b8540 // st1 {v0.d}[1], [x10], x11
+	WORD $0x0d8b8544 // st1 {v4.d}[0], [x10], x11
+	WORD $0x4d8b8544 // st1 {v4.d}[1], [x10], x11
+	ADD $448, R0
+	ADD $128, R2
+	ADD $1, R12
+	CMP R1, R12
+	BLT loop
+done:
+	MOVD R12, ret+64(FP)
+	RET
+
+// func setQ8_0NEON(group []byte, x []float32, ld int) bool
+TEXT ·setQ8_0NEON(SB), NOSPLIT, $0-57
+	MOVD group_base+0(FP), R0
+	MOVD x_base+24(FP), R2
+	MOVD ld+48(FP), R3
+	LSL $2, R3
+	MOVW $0x42fe0000, R4 // 127
+	FMOVS R4, F30
+	MOVW $0x7f800000, R5 // hugeBits
+	MOVW $0x0d800000, R6 // tinyActivation
+	VDUP V30.S[0], V30.S4
+	VDUP R6, V31.S4
+	MOVD R2, R7
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f810 // fabs v16.4s, v0.4s
+	WORD $0x4ea0f831 // fabs v17.4s, v1.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f812 // fabs v18.4s, v0.4s
+	WORD $0x4ea0f833 // fabs v19.4s, v1.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26610 // umax v16.4s, v16.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36631 // umax v17.4s, v17.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26652 // umax v18.4s, v18.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36673 // umax v19.4s, v19.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26610 // umax v16.4s, v16.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36631 // umax v17.4s, v17.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26652 // umax v18.4s, v18.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36673 // umax v19.4s, v19.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26610 // umax v16.4s, v16.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36631 // umax v17.4s, v17.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26652 // umax v18.4s, v18.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36673 // umax v19.4s, v19.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26610 // umax v16.4s, v16.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36631 // umax v17.4s, v17.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26652 // umax v18.4s, v18.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36673 // umax v19.4s, v19.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26610 // umax v16.4s, v16.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36631 // umax v17.4s, v17.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26652 // umax v18.4s, v18.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36673 // umax v19.4s, v19.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26610 // umax v16.4s, v16.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36631 // umax v17.4s, v17.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26652 // umax v18.4s, v18.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36673 // umax v19.4s, v19.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26610 // umax v16.4s, v16.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36631 // umax v17.4s, v17.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26652 // umax v18.4s, v18.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36673 // umax v19.4s, v19.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26610 // umax v16.4s, v16.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36631 // umax v17.4s, v17.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26652 // umax v18.4s, v18.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36673 // umax v19.4s, v19.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26610 // umax v16.4s, v16.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36631 // umax v17.4s, v17.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26652 // umax v18.4s, v18.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36673 // umax v19.4s, v19.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26610 // umax v16.4s, v16.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36631 // umax v17.4s, v17.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26652 // umax v18.4s, v18.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36673 // umax v19.4s, v19.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26610 // umax v16.4s, v16.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36631 // umax v17.4s, v17.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26652 // umax v18.4s, v18.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36673 // umax v19.4s, v19.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26610 // umax v16.4s, v16.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36631 // umax v17.4s, v17.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26652 // umax v18.4s, v18.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36673 // umax v19.4s, v19.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26610 // umax v16.4s, v16.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36631 // umax v17.4s, v17.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26652 // umax v18.4s, v18.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36673 // umax v19.4s, v19.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26610 // umax v16.4s, v16.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36631 // umax v17.4s, v17.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26652 // umax v18.4s, v18.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36673 // umax v19.4s, v19.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	ADD R3, R7
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26610 // umax v16.4s, v16.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36631 // umax v17.4s, v17.4s, v3.4s
+	FLDPQ (R7), (F0, F1)
+	WORD $0x4ea0f802 // fabs v2.4s, v0.4s
+	WORD $0x6ea26652 // umax v18.4s, v18.4s, v2.4s
+	WORD $0x4ea0f823 // fabs v3.4s, v1.4s
+	WORD $0x6ea36673 // umax v19.4s, v19.4s, v3.4s
+	WORD $0x6eb26610 // umax v16.4s, v16.4s, v18.4s
+	WORD $0x6eb36631 // umax v17.4s, v17.4s, v19.4s
+	WORD $0x6eb16612 // umax v18.4s, v16.4s, v17.4s
+	WORD $0x6eb0aa52 // umaxv s18, v18.4s
+	FMOVS F18, R8
+	CMPW R5, R8
+	BHS care
+	WORD $0x6e3efe14 // fdiv v20.4s, v16.4s, v30.4s
+	WORD $0x6e30ffd6 // fdiv v22.4s, v30.4s, v16.4s
+	WORD $0x6ebf3e18 // cmhs v24.4s, v16.4s, v31.4s
+	VAND V24.B16, V22.B16, V22.B16
+	WORD $0x6e3efe35 // fdiv v21.4s, v17.4s, v30.4s
+	WORD $0x6e31ffd7 // fdiv v23.4s, v30.4s, v17.4s
+	WORD $0x6ebf3e39 // cmhs v25.4s, v17.4s, v31.4s
+	VAND V25.B16, V23.B16, V23.B16
+	WORD $0x0e216a94 // fcvtn v20.4h, v20.4s
+	WORD $0x4e216ab4 // fcvtn2 v20.8h, v21.4s
+	FMOVQ F20, (R0)
+	ADD $16, R0
+	FLDPQ (R2), (F0, F1)
+	ADD R3, R2
+	WORD $0x6e36dc00 // fmul v0.4s, v0.4s, v22.4s
+	WORD $0x6e37dc21 // fmul v1.4s, v1.4s, v23.4s
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	FLDPQ (R2), (F2, F3)
+	ADD R3, R2
+	WORD $0x6e36dc42 // fmul v2.4s, v2.4s, v22.4s
+	WORD $0x6e37dc63 // fmul v3.4s, v3.4s, v23.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	FLDPQ (R2), (F4, F5)
+	ADD R3, R2
+	WORD $0x6e36dc84 // fmul v4.4s, v4.4s, v22.4s
+	WORD $0x6e37dca5 // fmul v5.4s, v5.4s, v23.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	FLDPQ (R2), (F6, F7)
+	ADD R3, R2
+	WORD $0x6e36dcc6 // fmul v6.4s, v6.4s, v22.4s
+	WORD $0x6e37dce7 // fmul v7.4s, v7.4s, v23.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214818 // sqxtn v24.8b, v0.8h
+	WORD $0x0e214859 // sqxtn v25.8b, v2.8h
+	WORD $0x0e21489a // sqxtn v26.8b, v4.8h
+	WORD $0x0e2148db // sqxtn v27.8b, v6.8h
+	VST4.P [V24.B8, V25.B8, V26.B8, V27.B8], 32(R0)
+	FLDPQ (R2), (F0, F1)
+	ADD R3, R2
+	WORD $0x6e36dc00 // fmul v0.4s, v0.4s, v22.4s
+	WORD $0x6e37dc21 // fmul v1.4s, v1.4s, v23.4s
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	FLDPQ (R2), (F2, F3)
+	ADD R3, R2
+	WORD $0x6e36dc42 // fmul v2.4s, v2.4s, v22.4s
+	WORD $0x6e37dc63 // fmul v3.4s, v3.4s, v23.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	FLDPQ (R2), (F4, F5)
+	ADD R3, R2
+	WORD $0x6e36dc84 // fmul v4.4s, v4.4s, v22.4s
+	WORD $0x6e37dca5 // fmul v5.4s, v5.4s, v23.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	FLDPQ (R2), (F6, F7)
+	ADD R3, R2
+	WORD $0x6e36dcc6 // fmul v6.4s, v6.4s, v22.4s
+	WORD $0x6e37dce7 // fmul v7.4s, v7.4s, v23.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214818 // sqxtn v24.8b, v0.8h
+	WORD $0x0e214859 // sqxtn v25.8b, v2.8h
+	WORD $0x0e21489a // sqxtn v26.8b, v4.8h
+	WORD $0x0e2148db // sqxtn v27.8b, v6.8h
+	VST4.P [V24.B8, V25.B8, V26.B8, V27.B8], 32(R0)
+	FLDPQ (R2), (F0, F1)
+	ADD R3, R2
+	WORD $0x6e36dc00 // fmul v0.4s, v0.4s, v22.4s
+	WORD $0x6e37dc21 // fmul v1.4s, v1.4s, v23.4s
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	FLDPQ (R2), (F2, F3)
+	ADD R3, R2
+	WORD $0x6e36dc42 // fmul v2.4s, v2.4s, v22.4s
+	WORD $0x6e37dc63 // fmul v3.4s, v3.4s, v23.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	FLDPQ (R2), (F4, F5)
+	ADD R3, R2
+	WORD $0x6e36dc84 // fmul v4.4s, v4.4s, v22.4s
+	WORD $0x6e37dca5 // fmul v5.4s, v5.4s, v23.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	FLDPQ (R2), (F6, F7)
+	ADD R3, R2
+	WORD $0x6e36dcc6 // fmul v6.4s, v6.4s, v22.4s
+	WORD $0x6e37dce7 // fmul v7.4s, v7.4s, v23.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214818 // sqxtn v24.8b, v0.8h
+	WORD $0x0e214859 // sqxtn v25.8b, v2.8h
+	WORD $0x0e21489a // sqxtn v26.8b, v4.8h
+	WORD $0x0e2148db // sqxtn v27.8b, v6.8h
+	VST4.P [V24.B8, V25.B8, V26.B8, V27.B8], 32(R0)
+	FLDPQ (R2), (F0, F1)
+	ADD R3, R2
+	WORD $0x6e36dc00 // fmul v0.4s, v0.4s, v22.4s
+	WORD $0x6e37dc21 // fmul v1.4s, v1.4s, v23.4s
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	FLDPQ (R2), (F2, F3)
+	ADD R3, R2
+	WORD $0x6e36dc42 // fmul v2.4s, v2.4s, v22.4s
+	WORD $0x6e37dc63 // fmul v3.4s, v3.4s, v23.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	FLDPQ (R2), (F4, F5)
+	ADD R3, R2
+	WORD $0x6e36dc84 // fmul v4.4s, v4.4s, v22.4s
+	WORD $0x6e37dca5 // fmul v5.4s, v5.4s, v23.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	FLDPQ (R2), (F6, F7)
+	ADD R3, R2
+	WORD $0x6e36dcc6 // fmul v6.4s, v6.4s, v22.4s
+	WORD $0x6e37dce7 // fmul v7.4s, v7.4s, v23.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214818 // sqxtn v24.8b, v0.8h
+	WORD $0x0e214859 // sqxtn v25.8b, v2.8h
+	WORD $0x0e21489a // sqxtn v26.8b, v4.8h
+	WORD $0x0e2148db // sqxtn v27.8b, v6.8h
+	VST4.P [V24.B8, V25.B8, V26.B8, V27.B8], 32(R0)
+	FLDPQ (R2), (F0, F1)
+	ADD R3, R2
+	WORD $0x6e36dc00 // fmul v0.4s, v0.4s, v22.4s
+	WORD $0x6e37dc21 // fmul v1.4s, v1.4s, v23.4s
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	FLDPQ (R2), (F2, F3)
+	ADD R3, R2
+	WORD $0x6e36dc42 // fmul v2.4s, v2.4s, v22.4s
+	WORD $0x6e37dc63 // fmul v3.4s, v3.4s, v23.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	FLDPQ (R2), (F4, F5)
+	ADD R3, R2
+	WORD $0x6e36dc84 // fmul v4.4s, v4.4s, v22.4s
+	WORD $0x6e37dca5 // fmul v5.4s, v5.4s, v23.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	FLDPQ (R2), (F6, F7)
+	ADD R3, R2
+	WORD $0x6e36dcc6 // fmul v6.4s, v6.4s, v22.4s
+	WORD $0x6e37dce7 // fmul v7.4s, v7.4s, v23.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214818 // sqxtn v24.8b, v0.8h
+	WORD $0x0e214859 // sqxtn v25.8b, v2.8h
+	WORD $0x0e21489a // sqxtn v26.8b, v4.8h
+	WORD $0x0e2148db // sqxtn v27.8b, v6.8h
+	VST4.P [V24.B8, V25.B8, V26.B8, V27.B8], 32(R0)
+	FLDPQ (R2), (F0, F1)
+	ADD R3, R2
+	WORD $0x6e36dc00 // fmul v0.4s, v0.4s, v22.4s
+	WORD $0x6e37dc21 // fmul v1.4s, v1.4s, v23.4s
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	FLDPQ (R2), (F2, F3)
+	ADD R3, R2
+	WORD $0x6e36dc42 // fmul v2.4s, v2.4s, v22.4s
+	WORD $0x6e37dc63 // fmul v3.4s, v3.4s, v23.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	FLDPQ (R2), (F4, F5)
+	ADD R3, R2
+	WORD $0x6e36dc84 // fmul v4.4s, v4.4s, v22.4s
+	WORD $0x6e37dca5 // fmul v5.4s, v5.4s, v23.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	FLDPQ (R2), (F6, F7)
+	ADD R3, R2
+	WORD $0x6e36dcc6 // fmul v6.4s, v6.4s, v22.4s
+	WORD $0x6e37dce7 // fmul v7.4s, v7.4s, v23.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214818 // sqxtn v24.8b, v0.8h
+	WORD $0x0e214859 // sqxtn v25.8b, v2.8h
+	WORD $0x0e21489a // sqxtn v26.8b, v4.8h
+	WORD $0x0e2148db // sqxtn v27.8b, v6.8h
+	VST4.P [V24.B8, V25.B8, V26.B8, V27.B8], 32(R0)
+	FLDPQ (R2), (F0, F1)
+	ADD R3, R2
+	WORD $0x6e36dc00 // fmul v0.4s, v0.4s, v22.4s
+	WORD $0x6e37dc21 // fmul v1.4s, v1.4s, v23.4s
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	FLDPQ (R2), (F2, F3)
+	ADD R3, R2
+	WORD $0x6e36dc42 // fmul v2.4s, v2.4s, v22.4s
+	WORD $0x6e37dc63 // fmul v3.4s, v3.4s, v23.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	FLDPQ (R2), (F4, F5)
+	ADD R3, R2
+	WORD $0x6e36dc84 // fmul v4.4s, v4.4s, v22.4s
+	WORD $0x6e37dca5 // fmul v5.4s, v5.4s, v23.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	FLDPQ (R2), (F6, F7)
+	ADD R3, R2
+	WORD $0x6e36dcc6 // fmul v6.4s, v6.4s, v22.4s
+	WORD $0x6e37dce7 // fmul v7.4s, v7.4s, v23.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214818 // sqxtn v24.8b, v0.8h
+	WORD $0x0e214859 // sqxtn v25.8b, v2.8h
+	WORD $0x0e21489a // sqxtn v26.8b, v4.8h
+	WORD $0x0e2148db // sqxtn v27.8b, v6.8h
+	VST4.P [V24.B8, V25.B8, V26.B8, V27.B8], 32(R0)
+	FLDPQ (R2), (F0, F1)
+	ADD R3, R2
+	WORD $0x6e36dc00 // fmul v0.4s, v0.4s, v22.4s
+	WORD $0x6e37dc21 // fmul v1.4s, v1.4s, v23.4s
+	WORD $0x4e21a800 // fcvtns v0.4s, v0.4s
+	WORD $0x4e21a821 // fcvtns v1.4s, v1.4s
+	WORD $0x0e614800 // sqxtn v0.4h, v0.4s
+	WORD $0x4e614820 // sqxtn2 v0.8h, v1.4s
+	FLDPQ (R2), (F2, F3)
+	ADD R3, R2
+	WORD $0x6e36dc42 // fmul v2.4s, v2.4s, v22.4s
+	WORD $0x6e37dc63 // fmul v3.4s, v3.4s, v23.4s
+	WORD $0x4e21a842 // fcvtns v2.4s, v2.4s
+	WORD $0x4e21a863 // fcvtns v3.4s, v3.4s
+	WORD $0x0e614842 // sqxtn v2.4h, v2.4s
+	WORD $0x4e614862 // sqxtn2 v2.8h, v3.4s
+	FLDPQ (R2), (F4, F5)
+	ADD R3, R2
+	WORD $0x6e36dc84 // fmul v4.4s, v4.4s, v22.4s
+	WORD $0x6e37dca5 // fmul v5.4s, v5.4s, v23.4s
+	WORD $0x4e21a884 // fcvtns v4.4s, v4.4s
+	WORD $0x4e21a8a5 // fcvtns v5.4s, v5.4s
+	WORD $0x0e614884 // sqxtn v4.4h, v4.4s
+	WORD $0x4e6148a4 // sqxtn2 v4.8h, v5.4s
+	FLDPQ (R2), (F6, F7)
+	ADD R3, R2
+	WORD $0x6e36dcc6 // fmul v6.4s, v6.4s, v22.4s
+	WORD $0x6e37dce7 // fmul v7.4s, v7.4s, v23.4s
+	WORD $0x4e21a8c6 // fcvtns v6.4s, v6.4s
+	WORD $0x4e21a8e7 // fcvtns v7.4s, v7.4s
+	WORD $0x0e6148c6 // sqxtn v6.4h, v6.4s
+	WORD $0x4e6148e6 // sqxtn2 v6.8h, v7.4s
+	WORD $0x0e214818 // sqxtn v24.8b, v0.8h
+	WORD $0x0e214859 // sqxtn v25.8b, v2.8h
+	WORD $0x0e21489a // sqxtn v26.8b, v4.8h
+	WORD $0x0e2148db // sqxtn v27.8b, v6.8h
+	VST4.P [V24.B8, V25.B8, V26.B8, V27.B8], 32(R0)
+	MOVD $1, R8
+	MOVB R8, ret+56(FP)
+	RET
+care:
+	MOVB ZR, ret+56(FP)
+	RET

@@ -7,6 +7,7 @@ func genericKernels() *kernels {
 		name:         "generic",
 		quantize:     quantizeActivations,
 		quantizeU8:   quantizeU8,
+		setQ8_0:      setQ8_0,
 		int8:         mulInt8Generic,
 		int8Wide:     stripTiles{int8WideGeneric(8), int8WideGeneric(4), int8WideGeneric(2), int8WideGeneric(1)},
 		quantizeWide: quantizeWideGeneric,

@@ -17,8 +17,8 @@ type kernels struct {
 
 	quantizeU8 func(dst []activation, stride int, x []float32)
 	int8       int8Kernel
-	// setInt8, if there is one, fills a group of Int8 with the columns of x [32, 8], whose rows lie ld apart.
-	setInt8 func(group []byte, x []float32, ld int)
+	// setQ8_0 and setInt8 fill a group with the columns of x [32, 8], whose rows lie ld apart. Without setInt8 Q8_0 is the faster one.
+	setQ8_0, setInt8 func(group []byte, x []float32, ld int)
 
 	quantizeWide func(panel []byte, x []float32, ldx, cols, nb int) // cols and nb are at least 1
 	int8Wide     stripTiles
@@ -35,6 +35,8 @@ type intKernel struct {
 	panelBytes int // of one block of tile columns
 	// pack interleaves tile columns of equally many blocks.
 	pack func(panel []byte, cols [][]activation)
+	// fill, if there is one, is quantize and pack in one for nb whole blocks of tile columns of x, ldx apart.
+	fill func(panel []byte, x []float32, ldx, nb int)
 
 	// spread and wide, where there are, multiply many columns: see wide.go.
 	spread func(dst []byte, stride int, w []byte, nb int)
@@ -87,6 +89,9 @@ var installed = sync.OnceValue(func() []*kernels {
 func (k *kernels) fill(base *kernels) {
 	if k.quantize == nil {
 		k.quantize = base.quantize
+	}
+	if k.setQ8_0 == nil {
+		k.setQ8_0 = base.setQ8_0
 	}
 	if k.int8 == nil {
 		k.int8, k.quantizeU8 = base.int8, base.quantizeU8

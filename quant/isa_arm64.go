@@ -12,6 +12,7 @@ func archKernels() []*kernels {
 	neon := &kernels{
 		name:     "neon",
 		quantize: quantizeNEON,
+		setQ8_0:  setQ8_0Fast,
 		ints: [layouts]intKernel{
 			layoutQ4_0: tile4(gemvQ4_0NEON, gemmQ4_0NEON),
 			layoutQ4_1: tile4(gemvQ4_1NEON, gemmQ4_1NEON),
@@ -42,6 +43,7 @@ func archKernels() []*kernels {
 		layoutQ5_K: tile8(gemvQ5_KDOT, gemmQ5_KDOT, pack8, panel8{}),
 		layoutQ6_K: tile8(gemvQ6_KDOT, gemmQ6_KDOT, pack8K6, panel8K6{}),
 	}
+	dot.ints[layoutQ8_0].fill = fill8(panelDOT, pack8, int(unsafe.Sizeof(panel8{})))
 	all = append(all, &dot)
 	if !cpu.ARM64.HasI8MM {
 		return all
@@ -57,6 +59,7 @@ func archKernels() []*kernels {
 		layoutQ5_K: tile8(gemvQ5_KDOT, gemmQ5_KI8MM, pack8Pairs, panel8Pairs{}),
 		layoutQ6_K: tile8(gemvQ6_KDOT, gemmQ6_KI8MM, pack8PairsK6, panel8PairsK6{}),
 	}
+	i8mm.ints[layoutQ8_0].fill = fill8(panelI8MM, pack8Pairs, int(unsafe.Sizeof(panel8Pairs{})))
 	return append(all, &i8mm)
 }
 

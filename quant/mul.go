@@ -109,6 +109,10 @@ func (m *Matrix) mulInt(out, x []float32, n int, r Runner) {
 	prepare := func(from, to int) { // in units of tile columns
 		for t := from; t < to; t++ {
 			lo, hi := t*max(1, ik.tile), min(n, (t+1)*max(1, ik.tile))
+			if ik.fill != nil && t < tiles && hi-lo == ik.tile && m.cols == nb*blockLen {
+				ik.fill(panels[t*nb*ik.panelBytes:][:nb*ik.panelBytes], x[lo*m.cols:hi*m.cols], m.cols, nb)
+				continue
+			}
 			for c := lo; c < hi; c++ {
 				quantizeRow(k.quantize, column(c), x[c*m.cols:][:m.cols])
 			}

@@ -28,7 +28,7 @@ func newInt8(typ Type, rows, cols int) (*Matrix, error) {
 // the matrix has beside these become zeros. A block of 32 has a scale; where it has a NaN or an infinity the scale is a NaN, so that it
 // shows in every output. Nobody may multiply with the matrix meanwhile.
 func (m *Matrix) SetTransposed(x []float32, ld, rows, cols int) {
-	set, size := setQ8_0, groupQ8_0
+	set, size := active().setQ8_0, groupQ8_0
 	if m.layout == layoutInt8 {
 		set, size = setInt8Generic, groupInt8
 		if k := active(); k.setInt8 != nil {

@@ -128,23 +128,76 @@ func TestInt8ColumnsFitAndAreNear(t *testing.T) {
 	}
 }
 
-func TestInt8ColumnsEqualPortableOnesBitForBit(t *testing.T) {
+func TestColumnsEqualPortableOnesBitForBit(t *testing.T) {
+	type set = func(group []byte, x []float32, ld int)
 	for _, name := range archISAs() {
 		t.Run(name, func(t *testing.T) {
 			k := kernelsFor(t, name)
-			if k.setInt8 == nil {
-				t.Skip("has none of its own")
-			}
 			rng := rand.New(rand.NewPCG(11, 12))
-			for trial := range 100 {
+			for trial := range 200 {
 				ld := groupRows + rng.IntN(5)
 				x := guarded[float32](t, (blockLen-1)*ld+groupRows, trial%2 == 0)
-				copy(x, columns(rng, trial%5, ld))
-				got, want := guarded[byte](t, groupInt8, trial%4 < 2), make([]byte, groupInt8)
-				k.setInt8(got, x, ld)
-				setInt8Generic(want, x, ld)
-				if string(got) != string(want) {
-					t.Fatalf("trial %d: other bytes", trial)
+				copy(x, columns(rng, trial%6, ld))
+				if trial%6 == 5 {
+					x[rng.IntN(len(x))] = []float32{float32(math.NaN()), float32(math.Inf(-1)), 1e-44}[rng.IntN(3)]
+				}
+				for what, c := range map[string]struct {
+					size      int
+					got, want set
+				}{"Q8_0": {groupQ8_0, k.setQ8_0, setQ8_0}, "Int8": {groupInt8, k.setInt8, setInt8Generic}} {
+					if c.got == nil || what == "Int8" && trial%6 == 5 { // beside a scale that is a NaN, bytes don't matter
+						continue
+					}
+					got, want := guarded[byte](t, c.size, trial%4 < 2), make([]byte, c.size)
+					c.got(got, x, ld)
+					c.want(want, x, ld)
+					if string(got) != string(want) {
+						t.Fatalf("trial %d: other bytes for %s", trial, what)
+					}
+				}
+			}
+		})
+	}
+}
+
+// Panels filled in one go give the products of those that were quantized and packed.
+func TestFilledPanelsEqualPackedOnes(t *testing.T) {
+	for _, name := range archISAs() {
+		t.Run(name, func(t *testing.T) {
+			k := kernelsFor(t, name)
+			rng := rand.New(rand.NewPCG(13, 14))
+			for l := range k.ints {
+				ik := &k.ints[l]
+				if ik.fill == nil {
+					continue
+				}
+				for trial := range 50 {
+					nb := 1 + rng.IntN(4)
+					ldx := nb*blockLen + rng.IntN(3)
+					x := guarded[float32](t, (ik.tile-1)*ldx+nb*blockLen, trial%2 == 0)
+					copy(x, randomFloats(rng, len(x)))
+					if trial%3 == 2 {
+						x[rng.IntN(len(x))] = []float32{float32(math.NaN()), float32(math.Inf(1))}[rng.IntN(2)]
+						clear(x[:blockLen])
+					}
+					cols := make([][]activation, ik.tile)
+					for c := range cols {
+						cols[c] = make([]activation, nb)
+						quantizeActivations(cols[c], x[c*ldx:][:nb*blockLen])
+					}
+					filled, packed := guarded[byte](t, nb*ik.panelBytes, trial%4 < 2), aligned(nb*ik.panelBytes)
+					ik.fill(filled, x, ldx, nb)
+					ik.pack(packed, cols)
+					w := make([]byte, nb*layout(l).groupBytes())
+					repack(layout(l), Q8_0, w, randomWeights(rng, Q8_0, groupRows, nb*blockLen), groupRows, nb*blockLen)
+					got, want := make([]float32, ik.tile*groupRows), make([]float32, ik.tile*groupRows)
+					ik.gemm(w, filled, nb, got, groupRows)
+					ik.gemm(w, packed, nb, want, groupRows)
+					for i := range got {
+						if math.Float32bits(got[i]) != math.Float32bits(want[i]) && (got[i] == got[i] || want[i] == want[i]) {
+							t.Fatalf("%v, trial %d: output %d is %v, want %v", layout(l), trial, i, got[i], want[i])
+						}
+					}
 				}
 			}
 		})
