@@ -79,7 +79,7 @@ func cut(pix []byte, size int) (frames []imageproc.RGB) {
 }
 
 // tally is what one configuration made of the clips.
-type tally struct{ right, same, of, kept, later, computed, patches int }
+type tally struct{ right, fresh, same, of, kept, later, computed, patches int }
 
 func (a *tally) add(b tally) {
 	a.right += b.right
@@ -193,7 +193,8 @@ func TestEvalRollingDriftByAge(t *testing.T) {
 		}
 		for _, key := range slices.Sorted(maps.Keys(drift)) {
 			x := drift[key]
-			t.Logf("| anchor %d | %s | %d | %.1f %% equal |", anchor, key, x.of, percent(x.same, x.of))
+			t.Logf("| anchor %d | %s | %d | %.1f %% equal | says what is true of the whole scene: %.1f %%, a fresh run %.1f %% |",
+				anchor, key, x.of, percent(x.same, x.of), percent(x.right, x.of), percent(x.fresh, x.of))
 		}
 	}
 }
@@ -246,6 +247,12 @@ func (l *rolling) compare(t *testing.T, e *vlm.Engine, c evalClip, name string, 
 			drift[key].of++
 			if got.Text == want.Text {
 				drift[key].same++
+			}
+			if got.Text == c.truth {
+				drift[key].right++
+			}
+			if want.Text == c.truth {
+				drift[key].fresh++
 			}
 		}
 	}

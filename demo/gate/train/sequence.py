@@ -40,39 +40,42 @@ class Words:
 
 class Seq:
     """One clip's sequence. keep: bool [pairs, cells], ts: time index of each pair, late: free positions before the text, past: cells of
-    whole pairs that came before; the clip's cells have seen them, the branches don't."""
-    def __init__(self, pre, first, keep, branches, ts=None, late=0, past=None):
-        self.pre, self.first, self.keep, self.branches, self.late, self.past = pre, first, keep, branches, late, past
+    whole pairs that came before; the clip's cells have seen them, the branches don't. cells: [pairs, cells] vision tokens, else those from `first` on."""
+    def __init__(self, pre, first, keep, branches, ts=None, late=0, past=None, cells=None):
+        self.pre, self.keep, self.branches, self.late, self.past = pre, keep, branches, late, past; n = keep.shape[1]
+        self.cells = first + np.arange(keep.size).reshape(-1, n) if cells is None else cells
         self.ts = np.arange(len(keep)) if ts is None else ts
+    def before(self, g):
+        """What comes before the texts of a picture of g x g cells: text tokens (-1 where there is none), vision tokens (likewise), positions [3, n], which of
+        them sees which (None: what came before), which each branch sees, and where each branch starts."""
+        k, ts = len(self.pre), self.ts; cell = np.arange(g * g); h = 0 if self.past is None else len(self.past) // (g * g); t = np.arange(h).repeat(g * g); c = np.tile(cell, h)
+        past = np.zeros(0, int) if self.past is None else self.past; old = np.stack((t + ts[0], c // g, c % g)) + k; ts = ts + h
+        t, c = np.nonzero(self.keep); n = h * g * g + len(t); sees = np.ones((len(self.branches), k + n), bool); sees[:, k:k + h * g * g] = False
+        pos = np.concatenate((np.broadcast_to(np.arange(k), (3, k)), old, np.stack((ts[t], c // g, c % g)) + k), 1); start = k + max(int(ts[-1]), g - 1) + 1 + self.late
+        return np.concatenate((self.pre, np.full(n, -1))), np.concatenate((np.full(k, -1), past, self.cells[t, c])), pos, None, sees, [(start,) * 3] * len(self.branches)
 
 
 class Packed:
     """Sequences for Model.decode. Rows are the places that predict an answer token (y, w say which), or with `open` each branch's end. boxes: rows that
     predict the beginning of a box's numbers, edges: that box, 0 to 1."""
     def __init__(self, cfg, seqs, open=False, device="cpu"):
-        g = cfg.grid; cell = np.arange(g * g); ids, order, pos, rows, y, w, plan, last, owner, boxes, edges = [], [], [], [], [], [], [], [], [], [], []
-        n = nid = 0; nrow = 0; total = sum(len(s.pre) + sum(len(x) + (0 if open else len(z) - 1) for x, z, *_ in s.branches) for s in seqs)
-        for si, s in enumerate(seqs):
-            a, k = n, len(s.pre); ids += s.pre; order.append(np.arange(nid, nid + k)); nid += k
-            pos.append(np.broadcast_to(np.arange(k), (3, k))); n += k
-            ts = s.ts; t0 = n - a; t1 = t0
-            if s.past is not None:
-                h = len(s.past) // (g * g); t = np.arange(h).repeat(g * g); c = np.tile(cell, h); order.append(total + s.past)
-                pos.append(np.stack((t + ts[0], c // g, c % g)) + k); n += len(t); ts = ts + h; t1 = n - a
-            t, c = np.nonzero(s.keep); order.append(total + s.first + t * g * g + c)
-            pos.append(np.stack((ts[t], c // g, c % g)) + k); n += len(t); b = n
-            start = k + max(int(ts[-1]), g - 1) + 1 + s.late; seg = []; local = []
+        ids, order, pos, rows, y, w, plan, last, owner, boxes, edges = [], [], [], [], [], [], [], [], [], [], []; n = nid = nrow = 0; made = [s.before(cfg.grid) for s in seqs]
+        total = sum(int((t >= 0).sum()) for t, *_ in made) + sum(len(x) + (0 if open else len(z) - 1) for s in seqs for x, z, *_ in s.branches)
+        mask = lambda v: None if v is None else torch.from_numpy(v).to(device)
+        for si, (s, (text, cells, p, inner, sees, starts)) in enumerate(zip(seqs, made)):
+            a, k = n, len(text); is_text = text >= 0; o = total + cells; o[is_text] = nid + np.arange(is_text.sum()); ids += text[is_text].tolist(); nid += int(is_text.sum()); order.append(o); pos.append(p); n += k
+            b = n; seg, local = [], []
             for i, (x, z, wt, place) in enumerate(s.branches):
                 m = len(x) + (0 if open else len(z) - 1); ids += x if open else x + z[:-1]; order.append(np.arange(nid, nid + m)); nid += m
-                pos.append(np.broadcast_to(np.arange(start, start + m), (3, m))); seg += [i + 1] * m
+                pos.append(np.arange(m) + np.array(starts[i])[:, None]); seg += [i] * m
                 r = np.arange(m - 1, m) if open else np.arange(len(x) - 1, m)
-                if place and not open: boxes += [len(owner) + k for k in place[0]]; edges += [place[1]] * len(place[0])
-                local.append(n - a + r); n += m; owner += [(si, i)] * len(r)
+                if place and not open: boxes += [len(owner) + j for j in place[0]]; edges += [place[1]] * len(place[0])
+                local.append(n - b + r); n += m; owner += [(si, i)] * len(r)
                 if not open: y += z; w.append(wt)
-            seg = np.concatenate((np.zeros(b - a, np.int64), np.array(seg, np.int64))); S = n - a; local = np.concatenate(local)
-            seg[t0:t1] = -1; at = np.arange(S); see = lambda r: torch.from_numpy((r[:, None] >= at) & ((seg == 0) | (seg == seg[r][:, None]))).to(device)
-            plan += [(a, b, a, b, None), (b, n, a, n, see(at[b - a:]))]
-            last.append((nrow, nrow + len(local), a, n, see(local))); nrow += len(local); rows.append(a + local)
+            seg = np.array(seg); local = np.concatenate(local); at = np.arange(n - b)
+            see = np.concatenate((sees[seg], (at[:, None] >= at) & (seg[:, None] == seg)), 1)
+            plan += [(a, b, a, b, mask(inner)), (b, n, a, n, mask(see))]
+            last.append((nrow, nrow + len(local), a, n, mask(see[local]))); nrow += len(local); rows.append(b + local)
         T = lambda v: torch.as_tensor(v, device=device)
         self.ids, self.order, self.pos, self.rows = T(ids), T(np.concatenate(order)), T(np.concatenate(pos, 1)), T(np.concatenate(rows))
         self.plan, self.last, self.owner = plan, last, owner                # owner: (sequence, branch) of each row

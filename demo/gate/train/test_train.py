@@ -1,6 +1,6 @@
 """Tests of the training code against a stand-in for the renderer: python -m unittest -v"""
 import os, subprocess, sys, tempfile, unittest, unittest.mock
-import numpy as np, torch
+import numpy as np, torch, torch.nn.functional as F
 import evaluate, export, fake
 from batch import Batch, ask, judge, teach
 from check_hf import difference
@@ -8,7 +8,8 @@ from feed import Batches, Clip, Feed
 from heads import Heads
 from model import Cfg, Model
 from restore import restore
-from sequence import Words, unchanged
+from rolling import Rolling, agree, windows
+from sequence import Packed, Seq, Words, unchanged
 from tokenizer import Tokenizer
 
 HERE = os.path.dirname(os.path.abspath(__file__)); SMALL = '{"vd":64,"vl":1,"vh":2,"d":64,"L":2,"h":2,"kv":1,"inter":64}'
@@ -61,6 +62,32 @@ class Logits(unittest.TestCase):
         m = model(); cs = clips(4); b = Batch(m, cs); full = ask(m, b, WORDS, questions(cs)); less = ask(m, b, WORDS, questions(cs), share=1)
         self.assertLess(len(less.order), len(full.order)); self.assertEqual(full.y.tolist(), less.y.tolist())
         taught = teach(m, b, WORDS, np.random.default_rng(1), False, 2); self.assertEqual(len(taught.y), len(taught.w)); self.assertEqual(len(taught.y), len(taught.rows))
+
+    @torch.no_grad()
+    def test_texts_do_not_see_a_past(self):
+        m = model(1); cs = clips(3); b = Batch(m, cs); ve = m.visual(b.p).view(-1, m.c.d); br = [WORDS.branch(*x) for x in questions(cs)[0]]; g = m.c.grid ** 2; keep = np.ones((b.pairs[0], g), bool)
+        past = b.starts[1] + np.arange(g); one = lambda ts, **k: m.logits(ve, Packed(m.c, [Seq(WORDS.prefix[True], 0, keep, br, ts, **k)]))
+        self.assertLess((one(np.arange(len(keep)) + 1) - one(None, past=past)).abs().max(), 1e-4)         # with one layer keys and values have seen nothing yet
+
+
+class Windows(unittest.TestCase):
+    """fresh and rolling windows of the same frames"""
+    @torch.no_grad()
+    def both(self, L, at):
+        m = model(L); cs = [Clip(V, l, o, i) for i, V, l, o in (fake.clip(7, k, "normal", 16) for k in range(2))]; b = Batch(m, cs); ve = m.visual(b.p).view(-1, m.c.d); g = m.c.grid ** 2
+        br = [WORDS.branch(*x) for x in questions(cs)[0]]; cells = np.arange(8 * g).reshape(-1, g); pre = WORDS.prefix[True]
+        fresh = m.logits(ve, Packed(m.c, [Seq(pre, 0, np.ones((3, g), bool), br, cells=cells[w:w + 3]) for w in at]))
+        return (fresh - m.logits(ve, Packed(m.c, [Rolling(pre, cells, 3, {w: br for w in at})]))).abs().max()
+    def test_positions_are_those_of_a_fresh_run(self): self.assertLess(self.both(1, [0, 1, 4, 5]), 1e-4)     # with one layer nothing remembers
+    def test_the_first_window_has_let_go_of_nothing(self): self.assertLess(self.both(3, [0]), 1e-4)
+    def test_later_windows_remember(self): self.assertGreater(self.both(3, [2]), 1e-3)
+
+    def test_there_is_no_loss_where_all_agree(self):
+        m = model(); cs = [Clip(V, l, o, i) for i, V, l, o in (fake.clip(7, k, "normal", 12) for k in range(3))]; q, fresh = windows(m, Batch(m, cs), WORDS, np.random.default_rng(1), True); n = len(fresh.y)
+        self.assertEqual(q.y.tolist(), 2 * fresh.y.tolist()); self.assertEqual(q.owner[:n], fresh.owner); z = F.one_hot(q.y, len(TOK.tokens)) * 50.
+        loss, same, of = agree(z, z[:n], q); self.assertLess(loss, 1e-6); self.assertEqual(same, of)
+        other = z.clone(); other[n] = other[n].roll(1); loss, same, _ = agree(other, z[:n], q); self.assertGreater(loss, .01); self.assertEqual(same, of - 1)
+        self.assertGreater(agree(z, z[:n].roll(1, -1), q)[0], 1)
 
 
 class Files(unittest.TestCase):

@@ -20,6 +20,8 @@ def options(argv=None):
     A("--pre_steps", type=int, default=12000, help="steps on the vision tower alone"); A("--steps", type=int, default=20000, help="steps on everything")
     A("--pre_share", type=float, default=.4, help="share of the learning-rate cosine spent on the vision tower")
     A("--B", type=int, default=8, help="scenes a step and stream"); A("--tasks", type=int, default=8, help="tasks a scene, besides the description"); A("--more", type=int, default=4, help="yes/no questions a scene, beside those of an evaluation")
+    A("--teacher", default="", help="the model as --from takes it whose fresh windows rolling ones are to agree with (rolling.py)"); A("--agree", type=float, default=1., help="weight of that")
+    A("--long", type=int, default=2, help="parts of clips of 32 frames a step and stream for it")
     A("--lr", type=float, default=1.5e-3); A("--wd", type=float, default=.05); A("--warm", type=int, default=400)
     A("--coarse", type=float, default=.87, help="from this share of the joint steps on, weights are rounded to 4 bits in the forward pass")
     A("--empty", type=float, default=.3, help="weight of empty cells"); A("--words", default="0.2,1,2,1,3", help="loss weights of easy, hard and motion words, of digits, of yes and no, and a factor for answers on the order of events")
@@ -102,6 +104,7 @@ def main():
     from check import Checker
     from heads import Heads
     from model import Cfg, Linear, Model
+    from rolling import agree, part, windows
     from sequence import Words
     from tokenizer import Tokenizer
     dev = "cuda" if gpu and torch.cuda.is_available() else "cpu"; torch.set_num_threads(1); torch.manual_seed(a.seed)
@@ -122,6 +125,10 @@ def main():
         else: whiten(m, binary, a, torch)
         say(json.dumps(vars(a)), json.dumps(m.c.dict()), f"params {sum(p.numel() for p in m.parameters())} words {len(tok.words)}",
             f"python {platform.python_version()} torch {torch.__version__} numpy {np.__version__} {dev} {platform.machine()} {'bfloat16' if bf16 else 'float32'}")
+    teacher = None
+    if a.teacher:
+        from restore import restore
+        teacher = restore(a.teacher)[0].to(dev).eval()
     m.to(dev); heads.to(dev); params = list(m.parameters()) + list(heads.parameters())
     opt = torch.optim.AdamW([{"params": [p for p in params if p.dim() > 1]}, {"params": [p for p in params if p.dim() < 2], "weight_decay": 0}],
                             lr=a.lr, betas=(.9, .98), weight_decay=a.wd, fused=True)
@@ -134,7 +141,7 @@ def main():
     def take(kind, k):
         """batch number k of a kind, of all streams of this process; a feed goes on where the last step left it"""
         if kind not in feeds:                                    # short clips are the hardest: a pair shows a motion's beginning
-            B, name, frames, other = {"frozen": (1, kind, 0, 0), "short": (4, "normal", 2, 8)}.get(kind, (a.B, kind, 0, 0))
+            B, name, frames, other = {"frozen": (1, kind, 0, 0), "short": (4, "normal", 2, 8), "long": (a.long, "normal", 32, 12)}.get(kind, (a.B, kind, 0, 0))
             feeds[kind] = [Batches(binary, B, k, kind=name, frames=frames, seed=a.seed * 16 + other + s, more=0 if kind == "dense" else a.more) for s in streams]
         return [c for f in feeds[kind] for c in f.next()]
     half = lambda: torch.autocast(dev, torch.bfloat16, enabled=bf16)
@@ -146,7 +153,8 @@ def main():
         if j >= a.turn: words = late
         if not pre and "dense" in feeds:
             for f in feeds.pop("dense"): f.close()
-        t1 = time.time(); clips = take("dense", step) if pre else take("normal", j) + take("frozen" if j % 2 else "short", j // 2); starved += time.time() - t1
+        t1 = time.time()
+        clips = take("dense", step) if pre else take("normal", j) + take("frozen" if j % 2 else "short", j // 2); starved += time.time() - t1
         rng = np.random.default_rng([a.seed, step, rank]); b = Batch(m, clips, dev, echoes={} if pre else echoes(rng, clips))
         with half(): ve = m.visual(b.p).view(-1, m.c.d)
         ve = ve.float(); ls = heads.loss(ve[:b.cells_n], *b.cells())
@@ -154,6 +162,11 @@ def main():
             q = teach(m, b, words, rng, j % 8 != 3, a.tasks)
             with half(): h = m.decode(ve, q); z = F.linear(h, m.embed_tokens.weight)
             ls["told"] = heads.told(h[q.boxes].float(), q.edges)
+            if teacher:
+                b = Batch(m, [part(rng, c) for c in take("long", j)], dev); both, fresh = windows(m, b, words, rng, j % 8 != 3)
+                with half(): z2 = F.linear(m.decode(m.visual(b.p).view(-1, m.c.d).float(), both), m.embed_tokens.weight)
+                with half(), torch.no_grad(): taught = teacher.logits(teacher.visual(b.p).view(-1, m.c.d).float(), fresh)
+                loss, same, of = agree(z2, taught, both); ls["agree"] = a.agree * loss; run["same"] = .99 * run.get("same", same / of) + .01 * same / of
             ls["text"] = (F.cross_entropy(z.float(), q.y, reduction="none") * q.w).sum() / q.w.sum()
         opt.zero_grad(set_to_none=True); sum(ls.values()).backward(); average()
         gn = nn.utils.clip_grad_norm_(params, 1.0); opt.step(); step += 1
