@@ -129,10 +129,10 @@ func TestAttentionOnBytesShowsWhatIsNoNumber(t *testing.T) {
 		t.Fatal(err)
 	}
 	q, kt, v, out := make([]float32, 32), make([]float32, 32*40), make([]float32, 40*32), make([]float32, 32)
-	kt[7] = float32(math.NaN())
+	v[7*32] = float32(math.NaN())
 	heads[0].set(kt, 40, v, 32)
 	heads[0].attend(out, 32, q, 32, 1, 1)
 	if out[0] == out[0] {
-		t.Errorf("a key that is no number gave %v", out[0])
+		t.Errorf("a value that is no number gave %v", out[0])
 	}
 }
