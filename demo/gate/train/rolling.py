@@ -28,12 +28,13 @@ def part(rng, c, pairs=10):
 
 def windows(m, b, words, rng, system, each=3, tasks=2):
     """The Packed of both views of a batch of long clips, first all fresh windows, then the same texts' rolling ones; and that of the fresh ones alone. Of each
-    clip `each` windows of one size that have let go of a pair at least; nearly half of the clips follow another one's beginning."""
+    clip `each` windows of one size that have let go of a pair at least; nearly half of the clips follow another one's beginning. What came
+    first is not asked: where a window doesn't show it, to agree on it would only teach to look at less."""
     fresh, rolled = [], []; g = m.c.grid ** 2
     for i, c in enumerate(b.clips):
         cells = (b.starts[i] + np.arange(b.pairs[i] * g)).reshape(-1, g); n = len(cells); size = int(rng.choice([2, 3, 4, 4, 4, 5, 6, 8])); size = min(size, n - 1)
         if rng.random() < .45: j = int(rng.integers(len(b.clips))); cut = min(int(rng.integers(1, n)), b.pairs[j]); cells = np.concatenate(((b.starts[j] + np.arange(cut * g)).reshape(-1, g), cells[:n - cut]))
-        ask = c.info["tasks"]; ask = [ask[k] for k in rng.permutation(len(ask))[:tasks]]
+        ask = [t for t in c.info["tasks"] if t["kind"] != "order"]; ask = [ask[k] for k in rng.permutation(len(ask))[:tasks]]
         br = [words.branch(c.info["prompt"], c.info["caption"])] + [words.branch(t["q"], t["a"]) for t in ask]; at = sorted(rng.permutation(np.arange(1, n - size + 1))[:each].tolist()); pre = words.prefix[system]
         fresh += [Seq(pre, 0, np.ones((size, g), bool), br, cells=cells[w:w + size]) for w in at]; rolled.append(Rolling(pre, cells, size, {w: br for w in at}))
     return Packed(m.c, fresh + rolled, device=b.device), Packed(m.c, fresh, device=b.device)

@@ -2,6 +2,7 @@
 import os, subprocess, sys, tempfile, unittest, unittest.mock
 import numpy as np, torch, torch.nn.functional as F
 import evaluate, export, fake
+from average import average
 from batch import Batch, ask, judge, teach
 from check_hf import difference
 from feed import Batches, Clip, Feed
@@ -97,6 +98,14 @@ class Files(unittest.TestCase):
             for f, name in ((export.text, "text"), (export.mmproj, "mmproj")): f(m, fake.words(), os.path.join(d, name + "-f16.gguf"), export.Q.F16)
             back, heads = restore(d); self.assertEqual(back.c.dict(), m.c.dict()); self.assertIsNone(heads)
             for k, v in m.state_dict().items(): self.assertTrue(torch.allclose(v, back.state_dict()[k], atol=1e-3), k)
+
+
+    def test_an_average_lies_between(self):
+        with tempfile.TemporaryDirectory() as d:
+            paths = [os.path.join(d, f"{i}.pt") for i in range(3)]
+            for i, p in enumerate(paths): torch.save({"model": {"w": torch.full((2,), float(i))}, "heads": {"h": torch.tensor([2. * i])}, "cfg": {}, "words": "a" if i < 2 else "b"}, p)
+            z = average(paths[:2]); self.assertEqual(z["model"]["w"].tolist(), [.5, .5]); self.assertEqual(z["heads"]["h"].item(), 1)
+            self.assertRaises(ValueError, average, paths)
 
 
 class Unchanged(unittest.TestCase):
