@@ -60,7 +60,7 @@ type Savings struct {
 	Incremental bool
 	// Contrast is the least change that counts, in levels of 0 to 255, of the mean over a quarter of a patch; 0: 2.
 	Contrast float64
-	// Noise is how many times the noise floor a change must be; 0: 4.
+	// Noise is how many times the noise floor a change must be; 0: 5.
 	Noise float64
 	// Shift is by how many pixels a shaking camera may move the picture against the one compared with, without changing it; 0: 4, negative: none.
 	Shift int
@@ -85,7 +85,7 @@ func (s *Savings) defaults() error {
 		s.Contrast = 2
 	}
 	if s.Noise == 0 {
-		s.Noise = 4
+		s.Noise = 5
 	}
 	if s.Shift == 0 {
 		s.Shift = 4

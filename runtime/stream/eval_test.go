@@ -109,7 +109,7 @@ func TestEvalSavingsAgainstOff(t *testing.T) {
 		{"drop, contrast 8", stream.Savings{Drop: true, Contrast: 8}},
 		{"drop, noise 3.5", stream.Savings{Drop: true, Noise: 3.5}},
 		{"both, noise 3.5", stream.Savings{Drop: true, Incremental: true, Noise: 3.5}},
-		{"both, noise 5", stream.Savings{Drop: true, Incremental: true, Noise: 5}},
+		{"both, noise 4", stream.Savings{Drop: true, Incremental: true, Noise: 4}},
 		{"incremental", stream.Savings{Incremental: true}},
 		{"incremental, not grown", stream.Savings{Incremental: true, Grow: -1}},
 		{"incremental, contrast 8", stream.Savings{Incremental: true, Contrast: 8}},

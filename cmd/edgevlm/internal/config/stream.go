@@ -42,7 +42,7 @@ type Savings struct {
 func defaultStream() Stream {
 	return Stream{
 		Mode:      stream.Exact.String(),
-		Savings:   Savings{Drop: true, Tower: true, Contrast: 2, Noise: 4, Shift: 4, FullEvery: 8},
+		Savings:   Savings{Drop: true, Tower: true, Contrast: 2, Noise: 5, Shift: 4, FullEvery: 8},
 		Changed:   0.05,
 		Heartbeat: Duration(5 * time.Minute),
 		Before:    4,
