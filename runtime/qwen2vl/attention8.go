@@ -19,12 +19,7 @@ const bytesRows = 64
 // eight bits anyway.
 func (v *Vision) attendsBytes() bool {
 	typ, ok := map[string]quant.Type{"dotprod": quant.Q8_0, "i8mm": quant.Q8_0, "avx2": quant.Int8}[quant.ISA()]
-	for i := range v.layers {
-		if !ok || v.layers[i].o.w.Type() != typ {
-			return false
-		}
-	}
-	return true
+	return ok && v.keeps(typ)
 }
 
 // byteHead is the keys [patches, head size] and the values [head size, patches] of a head. Both are padded with zeros.
@@ -33,7 +28,7 @@ type byteHead struct {
 	n, hd        int
 }
 
-// fit makes heads for n keys of hd elements; what is there already is used again.
+// fitHeads makes count heads for n keys of hd elements; what is there already is used again.
 func fitHeads(heads []byteHead, count, n, hd int) ([]byteHead, error) {
 	for len(heads) < count {
 		heads = append(heads, byteHead{})
@@ -43,15 +38,14 @@ func fitHeads(heads []byteHead, count, n, hd int) ([]byteHead, error) {
 		if h.n == n && h.hd == hd {
 			continue
 		}
-		wide := (n + 31) / 32 * 32
-		keys, err := quant.NewInt8(wide, hd)
+		values, err := quant.NewInt8(hd, n)
 		if err == nil {
-			h.values, err = quant.NewInt8(hd, wide)
+			h.keys, err = quant.NewInt8(values.Cols(), hd) // as many scores as the values take weights
 		}
 		if err != nil {
 			return heads, fmt.Errorf("qwen2vl: encode: %w", err)
 		}
-		h.keys, h.n, h.hd = keys, n, hd
+		h.values, h.n, h.hd = values, n, hd
 	}
 	return heads, nil
 }

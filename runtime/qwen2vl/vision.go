@@ -88,12 +88,17 @@ func LoadVision(f *gguf.File, pool *compute.Pool, weights Weights) (*Vision, err
 // roundsAttention says whether this tower's attention runs on bfloat16: where the processor multiplies that faster, and all of the
 // tower's other products are of eight bits anyway.
 func (v *Vision) roundsAttention() bool {
+	return v.keeps(quant.Int8Wide) && compute.BF16() && v.c.Embed/v.c.Heads%16 == 0
+}
+
+// keeps says whether the layers' matrices are kept in that type; attention's outputs stand for all.
+func (v *Vision) keeps(typ quant.Type) bool {
 	for i := range v.layers {
-		if v.layers[i].o.w.Type() != quant.Int8Wide {
+		if v.layers[i].o.w.Type() != typ {
 			return false
 		}
 	}
-	return compute.BF16() && v.c.Embed/v.c.Heads%16 == 0
+	return true
 }
 
 // VisionInt8 is the type in which a tower's matrix may be kept for speed: quant.Int8Type for weights in F16, BF16 and Q8_0,

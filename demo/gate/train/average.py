@@ -1,4 +1,4 @@
-"""The mean of several runs' weights, of runs that began at the same ones: it is better than each of them, since their noise differs.
+"""The mean of several runs' weights, of runs that began at the same ones. Whether it is better than each of them has to be measured.
 
     python average.py OUT.pt RUN1/last.pt RUN2/last.pt ..."""
 import argparse, torch

@@ -5,6 +5,7 @@ import numpy as np, torch, torch.nn.functional as F
 from feed import Clip
 from sequence import Packed, Seq
 
+
 class Rolling:
     """One clip as runtime/stream's rolling mode sees it: windows of `size` pairs, moved back to position 0 with every pair. cells: [pairs, cells] vision
     tokens; branches: {window: texts}, of those windows' first pairs. Here pairs keep their places and the prefix moves along: a copy of it for every place

@@ -104,6 +104,7 @@ def main():
     from check import Checker
     from heads import Heads
     from model import Cfg, Linear, Model
+    from restore import restore
     from rolling import agree, part, windows
     from sequence import Words
     from tokenizer import Tokenizer
@@ -119,16 +120,12 @@ def main():
         with open(os.path.join(a.run, "log.txt"), "a") as f: f.write(" ".join(map(str, x)) + "\n")
     if not old:
         if a.start:
-            from restore import restore
             given, z = restore(a.start); m.load_state_dict(given.state_dict())
             if z: heads.start(z)
         else: whiten(m, binary, a, torch)
         say(json.dumps(vars(a)), json.dumps(m.c.dict()), f"params {sum(p.numel() for p in m.parameters())} words {len(tok.words)}",
             f"python {platform.python_version()} torch {torch.__version__} numpy {np.__version__} {dev} {platform.machine()} {'bfloat16' if bf16 else 'float32'}")
-    teacher = None
-    if a.teacher:
-        from restore import restore
-        teacher = restore(a.teacher)[0].to(dev).eval()
+    teacher = restore(a.teacher)[0].to(dev).eval() if a.teacher else None
     m.to(dev); heads.to(dev); params = list(m.parameters()) + list(heads.parameters())
     opt = torch.optim.AdamW([{"params": [p for p in params if p.dim() > 1]}, {"params": [p for p in params if p.dim() < 2], "weight_decay": 0}],
                             lr=a.lr, betas=(.9, .98), weight_decay=a.wd, fused=True)

@@ -18,12 +18,17 @@ func columnsAVX2(a *asm) {
 	}
 }
 
-func columnHeadAVX2(a *asm, name string) {
-	a.fn("gemv"+name+"AVX2", gemvSignature, gemvArgs)
+// columnArgs begins a product of one column: DI weights, SI activations, CX blocks, DX out.
+func columnArgs(a *asm, name string) {
+	a.fn("gemv"+name, gemvSignature, gemvArgs)
 	a.p("MOVQ w_base+0(FP), DI")
 	a.p("MOVQ a_base+24(FP), SI")
 	a.p("MOVQ a_len+32(FP), CX")
 	a.p("MOVQ out_base+48(FP), DX")
+}
+
+func columnHeadAVX2(a *asm, name string) {
+	columnArgs(a, name+"AVX2")
 	a.p("VMOVUPS (DX), Y12")
 }
 
@@ -66,6 +71,11 @@ func columnBlockAVX2(a *asm, f format, i int) {
 	} else {
 		a.p("VPADDD Y13, Y5, Y5")
 	}
+	columnScaleAVX2(a, f, w, act)
+}
+
+// columnScaleAVX2 adds a block's sums, integers in Y5 with Y13 added, times its scales to out, and its minima.
+func columnScaleAVX2(a *asm, f format, w, act int) {
 	a.p("VSUBPS Y13, Y5, Y5")
 	a.p("VCVTPH2PS %d(DI), Y0", w)
 	a.p("VBROADCASTSS %d(SI), Y4", act+actD)
@@ -118,16 +128,7 @@ func columnBytesAVX2(a *asm, f format) {
 		dotBytesAVX2(a, actQ+4*k, 5+k%2, 3+k%2)
 	}
 	a.p("VPADDD Y6, Y5, Y5")
-	a.p("VSUBPS Y13, Y5, Y5")
-	a.p("VCVTPH2PS (DI), Y8")
-	a.p("VBROADCASTSS %d(SI), Y9", actD)
-	a.p("VMULPS Y9, Y8, Y8")
-	a.p("VFMADD231PS Y8, Y5, Y12")
-	if f.minimum {
-		a.p("VCVTPH2PS 16(DI), Y8")
-		a.p("VBROADCASTSS %d(SI), Y9", actS)
-		a.p("VFMADD231PS Y8, Y9, Y12")
-	}
+	columnScaleAVX2(a, f, 0, 0)
 	a.p("ADDQ $%d, DI", f.group)
 	a.p("ADDQ $%d, SI", actSize)
 	a.p("DECQ CX")
@@ -146,9 +147,9 @@ func columnKAVX2(a *asm, f kformat) {
 	if f.minima > 0 {
 		a.p("VXORPS Y11, Y11, Y11")
 	}
-	columnAheadK := (f.group + 63) / 64
+	lines := (f.group + 63) / 64
 	for sub := range 8 {
-		for i := sub * columnAheadK / 8; i < (sub+1)*columnAheadK/8; i++ {
+		for i := sub * lines / 8; i < (sub+1)*lines/8; i++ {
 			a.p("PREFETCHT0 %d(DI)", columnAheadBytes+64*i)
 		}
 		w, scales, act := f.chunks+sub*f.stride, f.scales+sub*f.scaleBytes(), sub*actSize

@@ -177,6 +177,20 @@ func sumsKAVX2(a *asm, f kformat, at subK) {
 	}
 }
 
+// subLoopK runs body for the 8 sub-blocks: BX its chunks, R10 its scales, R11 sub-blocks left.
+func subLoopK(a *asm, f kformat, body func()) {
+	a.p("LEAQ %d(DI), BX", f.chunks)
+	a.p("LEAQ %d(DI), R10", f.scales)
+	a.p("MOVL $8, R11")
+	a.label("sub")
+	body()
+	a.p("ADDQ $%d, BX", f.stride)
+	a.p("ADDQ $%d, R10", f.scaleBytes())
+	a.p("ADDQ $%d, SI", p4Size)
+	a.p("DECL R11")
+	a.p("JNZ  sub")
+}
+
 // gemmKAVX2: 8 rows x 4 columns: integer sums, then the minima's, in Y5-Y8, inner sums in Y9-Y12; out stays in memory.
 func gemmKAVX2(a *asm, f kformat) {
 	a.fn("gemm"+f.name+"AVX2", gemmSignature, gemmArgs)

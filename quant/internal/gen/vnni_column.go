@@ -43,11 +43,7 @@ GLOBL nibbleH<>(SB), RODATA|NOPTR, $4`)
 }
 
 func columnHead(a *asm, name string) {
-	a.fn("gemv"+name+"VNNI", gemvSignature, gemvArgs)
-	a.p("MOVQ w_base+0(FP), DI")
-	a.p("MOVQ a_base+24(FP), SI")
-	a.p("MOVQ a_len+32(FP), CX")
-	a.p("MOVQ out_base+48(FP), DX")
+	columnArgs(a, name+"VNNI")
 	for i := range 4 {
 		a.p("VMOVDQU64 fours%d<>(SB), Z%d", i, 23+i)
 	}

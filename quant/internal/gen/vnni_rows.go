@@ -121,20 +121,6 @@ func rowsProducts(a *asm, k int) {
 	}
 }
 
-// subLoopK runs body for the 8 sub-blocks: BX its chunks, R10 its scales, R11 sub-blocks left.
-func subLoopK(a *asm, f kformat, body func()) {
-	a.p("LEAQ %d(DI), BX", f.chunks)
-	a.p("LEAQ %d(DI), R10", f.scales)
-	a.p("MOVL $8, R11")
-	a.label("sub")
-	body()
-	a.p("ADDQ $%d, BX", f.stride)
-	a.p("ADDQ $%d, R10", f.scaleBytes())
-	a.p("ADDQ $%d, SI", p4Size)
-	a.p("DECL R11")
-	a.p("JNZ  sub")
-}
-
 // rowsK: the sums of products times their scales are integers of at most 24 bits.
 func rowsK(a *asm, f kformat) {
 	rowsHead(a, f.name)
