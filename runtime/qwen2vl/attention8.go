@@ -1,7 +1,6 @@
 package qwen2vl
 
 import (
-	"fmt"
 	"sync"
 
 	"github.com/edgevlm/edgevlm/quant"
@@ -15,42 +14,30 @@ import (
 // bytesRows is how many queries go through at once: with 1,024 keys their scores take 256 KiB.
 const bytesRows = 64
 
-// attendsBytes says whether this tower's attention runs on bytes: where that is fastest, and all of the tower's other products are of
-// eight bits anyway.
-func (v *Vision) attendsBytes() bool {
-	typ, ok := map[string]quant.Type{"dotprod": quant.Q8_0, "i8mm": quant.Q8_0, "avx2": quant.Int8}[quant.ISA()]
-	return ok && v.keeps(typ)
-}
-
 // byteHead is the keys [patches, head size] and the values [head size, patches] of a head. Both are padded with zeros.
 type byteHead struct {
 	keys, values *quant.Matrix
 	n, hd        int
 }
 
-// fitHeads makes count heads for n keys of hd elements; what is there already is used again.
-func fitHeads(heads []byteHead, count, n, hd int) ([]byteHead, error) {
-	for len(heads) < count {
-		heads = append(heads, byteHead{})
+func newByteHead() head { return new(byteHead) }
+
+func (h *byteHead) fit(n, hd int) error {
+	if h.n == n && h.hd == hd {
+		return nil
 	}
-	for i := range heads[:count] {
-		h := &heads[i]
-		if h.n == n && h.hd == hd {
-			continue
-		}
-		values, err := quant.NewInt8(hd, n)
-		if err == nil {
-			h.keys, err = quant.NewInt8(values.Cols(), hd) // as many scores as the values take weights
-		}
-		if err != nil {
-			return heads, fmt.Errorf("qwen2vl: encode: %w", err)
-		}
-		h.values, h.n, h.hd = values, n, hd
+	values, err := quant.NewInt8(hd, n)
+	if err != nil {
+		return err
 	}
-	return heads, nil
+	keys, err := quant.NewInt8(values.Cols(), hd) // as many scores as the values take weights
+	if err != nil {
+		return err
+	}
+	h.keys, h.values, h.n, h.hd = keys, values, n, hd
+	return nil
 }
 
-// set takes keys [hd, n] with rows ldk apart and values [n, hd] with rows ldv apart.
 func (h *byteHead) set(kt []float32, ldk int, v []float32, ldv int) {
 	h.keys.SetTransposed(kt, ldk, h.n, h.hd)
 	h.values.SetTransposed(v, ldv, h.hd, h.n)
@@ -61,7 +48,6 @@ type byteScratch struct{ q, s, o []float32 }
 
 var byteScratches = sync.Pool{New: func() any { return new(byteScratch) }}
 
-// attend is compute.Attend with these keys and values.
 func (h *byteHead) attend(out []float32, ldo int, q []float32, ldq, m int, scale float32) {
 	f := byteScratches.Get().(*byteScratch)
 	defer byteScratches.Put(f)

@@ -168,7 +168,7 @@ func BenchmarkAttention(b *testing.B) {
 		if err := quant.SetISA(isa); err != nil {
 			b.Fatal(err)
 		}
-		heads, err := fitHeads(nil, 1, n, hd)
+		heads, err := fitHeads(nil, newByteHead, 1, n, hd)
 		if err != nil {
 			b.Fatal(err)
 		}

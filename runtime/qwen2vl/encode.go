@@ -23,8 +23,7 @@ const (
 type visionScratch struct {
 	x         []float32 // of a group of temporal patches [rows, Embed]
 	kt, v     []float32 // per temporal patch and head: keys [head size, stride], values [patches, head size]
-	kp, vp    []uint32  // the same as pairs of bfloat16: keys [head size/2, stride], values [patches/2, head size]
-	heads     []byteHead
+	heads     []head    // the same, as attention reads them
 	h, q, att []float32 // of a block of rows [visionRows, Embed]
 	ffn       []float32 // [visionRows, FFN]
 	cos, sin  []float32 // [patches of a temporal patch, head size/2]
@@ -81,7 +80,7 @@ func (v *Vision) encode(ctx context.Context, sc *visionScratch, patches []float3
 			err = v.eachBlock(ctx, rows, func(lo, hi int) { v.keysValues(sc, l, n, lo, hi) })
 		}
 		if err == nil {
-			err = v.round(sc, n, k)
+			err = v.setHeads(sc, n, k)
 		}
 		if err == nil {
 			err = v.eachBlock(ctx, rows, func(lo, hi int) {
@@ -165,40 +164,20 @@ func (v *Vision) keysValues(sc *visionScratch, l *visionLayer, n, lo, hi int) {
 	})
 }
 
-// round rounds the keys and values of k temporal patches where attention runs on less than float32.
-func (v *Vision) round(sc *visionScratch, n, k int) (err error) {
-	hd, ld, np := v.c.Embed/v.c.Heads, stride(n), (n+1)/2
-	switch {
-	case v.bytes:
-		if sc.heads, err = fitHeads(sc.heads, k*v.c.Heads, n, hd); err != nil {
-			return err
-		}
-		v.pool.Do(k*v.c.Heads, func(i int) { sc.heads[i].set(sc.kt[i*hd*ld:], ld, sc.v[i*hd*n:], hd) })
-	case v.bf16:
-		sc.kp, sc.vp = sized(sc.kp, k*v.c.Embed/2*ld), sized(sc.vp, k*v.c.Embed*np)
-		v.pool.Do(k*v.c.Heads, func(i int) {
-			pairRows(sc.kp[i*hd/2*ld:], sc.kt[i*hd*ld:], hd, ld)
-			pairRows(sc.vp[i*hd*np:], sc.v[i*hd*n:], n, hd)
-		})
+// setHeads gives the keys and values of k temporal patches to attention.
+func (v *Vision) setHeads(sc *visionScratch, n, k int) (err error) {
+	hd, ld := v.c.Embed/v.c.Heads, stride(n)
+	if sc.heads, err = fitHeads(sc.heads, v.newHead, k*v.c.Heads, n, hd); err != nil {
+		return err
 	}
+	v.pool.Do(k*v.c.Heads, func(i int) { sc.heads[i].set(sc.kt[i*hd*ld:], ld, sc.v[i*hd*n:], hd) })
 	return nil
-}
-
-// pairRows makes pairs of rows 2i and 2i+1 of x [n, width].
-func pairRows(dst []uint32, x []float32, n, width int) {
-	for i := 0; i < n; i += 2 {
-		var second []float32
-		if i+1 < n {
-			second = x[(i+1)*width : (i+2)*width]
-		}
-		compute.PairBF16(dst[i/2*width:(i/2+1)*width], x[i*width:(i+1)*width], second)
-	}
 }
 
 // attend adds the attention of rows [lo, hi) to sc.x.
 func (v *Vision) attend(sc *visionScratch, l *visionLayer, n, lo, hi int) {
 	d := v.c.Embed
-	hd, ld := d/v.c.Heads, stride(n)
+	hd := d / v.c.Heads
 	v.layerNorm(sc.h, sc.x[lo*d:hi*d], l.ln1, hi-lo)
 	l.q.mul(sc.q, sc.h, hi-lo, v.pool)
 	eachRows(v.pool, hi-lo, d*4, func(a, b int) { v.rotate(sc, sc.q, n, lo, a, b) })
@@ -211,17 +190,8 @@ func (v *Vision) attend(sc *visionScratch, l *visionLayer, n, lo, hi int) {
 	scale := float32(1 / math.Sqrt(float64(hd)))
 	v.pool.Do(len(sc.blocks)*v.c.Heads, func(i int) {
 		b, head := sc.blocks[i/v.c.Heads], i%v.c.Heads
-		t := b[0] / n * d // rows of the temporal patches before
 		o := (b[0]-lo)*d + head*hd
-		switch {
-		case v.bytes:
-			sc.heads[t/hd+head].attend(sc.att[o:], d, sc.q[o:], d, b[1]-b[0], scale)
-		case v.bf16:
-			kp, vp := sc.kp[(t+head*hd)/2*ld:], sc.vp[(t+head*hd)*((n+1)/2):]
-			compute.AttendBF16(sc.att[o:], d, sc.q[o:], d, kp, ld, vp, hd, b[1]-b[0], n, hd, scale)
-		default:
-			compute.Attend(sc.att[o:], d, sc.q[o:], d, sc.kt[(t+head*hd)*ld:], ld, sc.v[(t+head*hd)*n:], hd, b[1]-b[0], n, hd, scale)
-		}
+		sc.heads[b[0]/n*v.c.Heads+head].attend(sc.att[o:], d, sc.q[o:], d, b[1]-b[0], scale)
 	})
 	l.o.mul(sc.h, sc.att, hi-lo, v.pool)
 	add(sc.x[lo*d:], sc.h, hi-lo, d, v.pool)

@@ -21,8 +21,7 @@ type VisionMemory struct {
 	x, h, q, at []float32 // of the rows computed
 	ffn         []float32
 	ktf, vf     []float32 // one layer in F32
-	kp, vp      []uint32  // and as pairs of bfloat16, where attention runs on that
-	heads       []byteHead
+	heads       []head    // the same, as attention reads them
 	in          []float32 // the rows' patches
 	row16       []uint16
 	cos, sin    []float32 // of all patches
@@ -129,7 +128,7 @@ func (v *Vision) encodeRows(ctx context.Context, m *VisionMemory, patches []floa
 			return err
 		}
 		each(func(lo, hi int) { l.q.mul(m.q[lo*d:], m.h[lo*d:], hi-lo, v.pool) })
-		v.attendRows(m, n)
+		v.attendRows(m)
 		each(func(lo, hi int) {
 			l.o.mul(m.h[lo*d:], m.at[lo*d:], hi-lo, v.pool)
 			add(m.x[lo*d:], m.h[lo*d:], hi-lo, d, v.pool)
@@ -163,26 +162,17 @@ func (v *Vision) keep(m *VisionMemory, layer, n int) (err error) {
 		compute.FromF16(m.ktf[lo*ld:hi*ld], kt[lo*ld:hi*ld])
 	})
 	eachRows(v.pool, n, d, func(lo, hi int) { compute.FromF16(m.vf[lo*d:hi*d], vv[lo*d:hi*d]) })
-	switch {
-	case v.bytes:
-		hd := d / v.c.Heads
-		if m.heads, err = fitHeads(m.heads, v.c.Heads, n, hd); err != nil {
-			return err
-		}
-		v.pool.Do(v.c.Heads, func(i int) { m.heads[i].set(m.ktf[i*hd*ld:], ld, m.vf[i*hd:], d) })
-	case v.bf16:
-		m.kp, m.vp = sized(m.kp, d/2*ld), sized(m.vp, (n+1)/2*d)
-		eachRows(v.pool, d/2, n, func(lo, hi int) { pairRows(m.kp[lo*ld:hi*ld], m.ktf[2*lo*ld:2*hi*ld], 2*(hi-lo), ld) })
-		eachRows(v.pool, (n+1)/2, d, func(lo, hi int) {
-			pairRows(m.vp[lo*d:hi*d], m.vf[2*lo*d:min(n, 2*hi)*d], min(n, 2*hi)-2*lo, d)
-		})
+	hd := d / v.c.Heads
+	if m.heads, err = fitHeads(m.heads, v.newHead, v.c.Heads, n, hd); err != nil {
+		return err
 	}
+	v.pool.Do(v.c.Heads, func(i int) { m.heads[i].set(m.ktf[i*hd*ld:], ld, m.vf[i*hd:], d) })
 	return nil
 }
 
 // attendRows computes the rows' attention to all patches, m.at, from their queries, m.q.
-func (v *Vision) attendRows(m *VisionMemory, n int) {
-	d, ld := v.c.Embed, stride(n)
+func (v *Vision) attendRows(m *VisionMemory) {
+	d := v.c.Embed
 	hd, k := d/v.c.Heads, len(m.rows)
 	v.rotateRows(m, m.q)
 	blocks := (k + visionQueries - 1) / visionQueries
@@ -191,14 +181,7 @@ func (v *Vision) attendRows(m *VisionMemory, n int) {
 		lo, head := i/v.c.Heads*visionQueries, i%v.c.Heads
 		o := lo*d + head*hd
 		rows := min(k-lo, visionQueries)
-		switch {
-		case v.bytes:
-			m.heads[head].attend(m.at[o:], d, m.q[o:], d, rows, scale)
-		case v.bf16:
-			compute.AttendBF16(m.at[o:], d, m.q[o:], d, m.kp[head*hd/2*ld:], ld, m.vp[head*hd:], d, rows, n, hd, scale)
-		default:
-			compute.Attend(m.at[o:], d, m.q[o:], d, m.ktf[head*hd*ld:], ld, m.vf[head*hd:], d, rows, n, hd, scale)
-		}
+		m.heads[head].attend(m.at[o:], d, m.q[o:], d, rows, scale)
 	})
 }
 

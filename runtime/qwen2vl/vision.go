@@ -32,9 +32,8 @@ func (c VisionConfig) PatchLen() int { return 3 * c.TemporalPatchSize * c.PatchS
 // Vision is the weights of a vision tower and its merger. It is safe for concurrent use.
 type Vision struct {
 	c       VisionConfig
-	exact   bool // GELU(erf) in the blocks instead of quick_gelu
-	bf16    bool // attention's products are of bfloat16
-	bytes   bool // attention's products are of bytes
+	exact   bool        // GELU(erf) in the blocks instead of quick_gelu
+	newHead func() head // of attention, see attention
 	pool    *compute.Pool
 	patch   linear // [Embed, PatchLen]
 	layers  []visionLayer
@@ -81,14 +80,8 @@ func LoadVision(f *gguf.File, pool *compute.Pool, weights Weights) (*Vision, err
 	if l.err != nil {
 		return nil, l.err
 	}
-	v.bf16, v.bytes = v.roundsAttention(), v.attendsBytes()
+	v.newHead = v.attention()
 	return v, nil
-}
-
-// roundsAttention says whether this tower's attention runs on bfloat16: where the processor multiplies that faster, and all of the
-// tower's other products are of eight bits anyway.
-func (v *Vision) roundsAttention() bool {
-	return v.keeps(quant.Int8Wide) && compute.BF16() && v.c.Embed/v.c.Heads%16 == 0
 }
 
 // keeps says whether the layers' matrices are kept in that type; attention's outputs stand for all.
