@@ -94,7 +94,9 @@ func TestTheDaemonCarriesAClipToTheBroker(t *testing.T) {
 	defer b.Close()
 	got := mqtttest.Collect(t, b.URL(), "edgevlm/#")
 	m := &fakeModel{}
-	if log, err := runDaemon(t.Context(), t, clipConfig(t, b.URL(), 6), m); err != nil {
+	cfg := clipConfig(t, b.URL(), 6)
+	cfg.Cameras[0].FPS, cfg.Cameras[0].Window = 5, config.Duration(800*time.Millisecond) // a busy machine must not skip one of the frames counted here
+	if log, err := runDaemon(t.Context(), t, cfg, m); err != nil {
 		t.Fatalf("%v\n%s", err, log)
 	}
 	if !m.closed {
