@@ -1,13 +1,14 @@
-"""Reads an exported F16 model back, so that a training can go on from it: export.py's other direction."""
+"""Reads an exported model back, so that a training can go on from it: export.py's other direction."""
 import os
 import numpy as np, torch
 from gguf import GGUFReader
+from gguf.quants import dequantize
 from model import Cfg, Model
 
 
 def tensors(path):
     r = GGUFReader(path)
-    return {t.name: torch.from_numpy(np.array(t.data).astype(np.float32)).reshape([int(n) for n in reversed(t.shape)]) for t in r.tensors}, r
+    return {t.name: torch.from_numpy(np.array(dequantize(t.data, t.tensor_type))).reshape([int(n) for n in reversed(t.shape)]) for t in r.tensors}, r
 
 
 def number(r, key):
@@ -15,10 +16,11 @@ def number(r, key):
 
 
 def restore(folder):
-    """The model of text-f16.gguf and mmproj-f16.gguf in a folder, and its heads' state (heads.npz; None if it isn't there). Or those of a
-    checkpoint."""
+    """The model of an exported folder, from its F16 files or, if there are none, from those of 4 bits, and its heads' state (heads.npz; None if it
+    isn't there). Or those of a checkpoint."""
     if os.path.isfile(folder): z = torch.load(folder, weights_only=True); m = Model(Cfg(**z["cfg"])); m.load_state_dict(z["model"]); return m, z["heads"]
-    t, rt = tensors(os.path.join(folder, "text-f16.gguf")); v, rv = tensors(os.path.join(folder, "mmproj-f16.gguf")); q = "qwen2vl."
+    kind = "f16" if os.path.exists(os.path.join(folder, "text-f16.gguf")) else "q4_0"
+    (t, rt), (v, rv) = (tensors(os.path.join(folder, f"{name}-{kind}.gguf")) for name in ("text", "mmproj")); q = "qwen2vl."
     s = rt.fields[q + "rope.dimension_sections"]; c = Cfg(
         px=number(rv, "clip.vision.image_size"), vd=number(rv, "clip.vision.embedding_length"), vl=number(rv, "clip.vision.block_count"),
         vh=number(rv, "clip.vision.attention.head_count"), d=number(rt, q + "embedding_length"), L=number(rt, q + "block_count"),

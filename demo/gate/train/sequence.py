@@ -107,7 +107,7 @@ def vary(rng, b, pairs):
     keep = np.ones((pairs, b.shape[1]), bool); ts = np.arange(pairs); gone = []
     if pairs >= 4 and rng.random() < .1: gone = rng.choice(np.arange(1, pairs - 1), 1 + (pairs >= 8 and rng.random() < .5), replace=False)
     there = np.setdiff1d(ts, gone)
-    if rng.random() < .5: keep[there] = unchanged(b[there], rng.uniform(4, 9), rng.uniform(.3, 1), rng)
+    if rng.random() < .6: keep[there] = unchanged(b[there], rng.uniform(4, 9), min(1, rng.uniform(.3, 1.7)), rng)
     keep[gone] = False
     if rng.random() < .3: ts = ts + int(rng.integers(1, 49))
     return keep, ts, int(rng.integers(1, 17)) if rng.random() < .3 else 0, len(gone) > 0

@@ -99,6 +99,15 @@ class Files(unittest.TestCase):
             back, heads = restore(d); self.assertEqual(back.c.dict(), m.c.dict()); self.assertIsNone(heads)
             for k, v in m.state_dict().items(): self.assertTrue(torch.allclose(v, back.state_dict()[k], atol=1e-3), k)
 
+    def test_one_of_4_bits_comes_back_to_the_bit(self):
+        with tempfile.TemporaryDirectory() as d:
+            m = model(); twice = os.path.join(d, "twice"); os.mkdir(twice)
+            for f, name in ((export.text, "text"), (export.mmproj, "mmproj")): f(m, fake.words(), os.path.join(d, name + "-q4_0.gguf"), export.Q.Q4_0)
+            back, _ = restore(d); self.assertEqual(back.c.dict(), m.c.dict())
+            for f, name in ((export.text, "text"), (export.mmproj, "mmproj")):
+                f(back, fake.words(), os.path.join(twice, name + "-q4_0.gguf"), export.Q.Q4_0)
+                self.assertEqual(*(open(os.path.join(x, name + "-q4_0.gguf"), "rb").read() for x in (d, twice)))
+
 
     def test_an_average_lies_between(self):
         with tempfile.TemporaryDirectory() as d:

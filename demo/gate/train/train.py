@@ -28,7 +28,7 @@ def options(argv=None):
     A("--late", default="0.2,1,3,2,1.5,3", help="the same from joint step --turn on"); A("--turn", type=int, default=15000)
     A("--pca_eps", type=float, default=.02); A("--eval_every", type=int, default=500); A("--neval", type=int, default=128)
     A("--save_minutes", type=float, default=5); A("--stop", type=int, default=0, help="stop after this step (for tests)")
-    A("--model", default="{}", help="JSON: other sizes than model.Cfg's"); A("--from", default="", dest="start", help="go on from an exported F16 model (a folder with text-f16.gguf, mmproj-f16.gguf and heads.npz) or from another run's checkpoint, with a schedule of its own")
+    A("--model", default="{}", help="JSON: other sizes than model.Cfg's"); A("--from", default="", dest="start", help="go on from an exported model (a folder: ../../model is the committed one) or from another run's checkpoint, with a schedule of its own")
     return ap.parse_args(argv)
 
 
