@@ -138,7 +138,7 @@ type CameraStats struct {
 type Stream struct {
 	Pairs         uint64 `json:"pairs"`
 	Tokens        uint64 `json:"tokens"`           // that went through the decoder
-	DroppedTokens uint64 `json:"dropped_tokens"`   // that did not, because nothing had changed there
+	DroppedTokens uint64 `json:"dropped_tokens"`   // that did not with their frames, because nothing had changed there
 	TowerSkips    uint64 `json:"tower_skips"`      // pairs that the vision tower was not run for
 	MissedPairs   uint64 `json:"missed_pairs"`     // that the model had no time for
 	LatePairs     uint64 `json:"late_pairs"`       // that a trigger brought back

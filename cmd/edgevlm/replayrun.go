@@ -83,7 +83,7 @@ func (r *replay) run(ctx context.Context) error {
 		return fmt.Errorf("%s holds no frames", r.c.Recording)
 	}
 	r.page.Notes = append([]string{}, r.notes...)
-	r.page.Kept, r.page.Dropped, r.page.Unseen, r.page.Skipped = st.Stream.Tokens, st.Stream.Counters.Dropped, st.Stream.Skipped, st.Stream.Missed
+	r.page.Kept, r.page.Dropped, r.page.Unseen, r.page.Skipped = st.Stream.Tokens, st.Stream.Counters.Dropped-st.Stream.Again, st.Stream.Skipped, st.Stream.Missed
 	r.page.Left = st.Dropped - 2*st.Stream.Missed
 	r.page.Repeated, r.page.WallS = st.Stream.Suppressed, time.Since(began).Seconds()
 	r.page.PlayedS = r.last.Sub(r.begin).Seconds() + 2/r.cam.FPS

@@ -56,6 +56,9 @@ type Savings struct {
 	// Drop leaves cells of later pairs that did not change out of the decoder; a pair with no change at all is not even
 	// encoded.
 	Drop bool
+	// Present gives the decoder, when something is asked, the present of all cells that it has only from well before the last
+	// change. Without, it takes what stood still all along for what left when something else did.
+	Present bool
 	// Incremental computes only changed cells in the vision tower, against the kept keys and values of the others.
 	Incremental bool
 	// Contrast is the least change that counts, in levels of 0 to 255, of the mean over a quarter of a patch; 0: 2.
@@ -75,7 +78,7 @@ type Savings struct {
 func (s Savings) Any() bool { return s.Drop || s.Incremental }
 
 // DefaultSavings leave out what they can.
-func DefaultSavings() Savings { return Savings{Drop: true, Incremental: true} }
+func DefaultSavings() Savings { return Savings{Drop: true, Present: true, Incremental: true} }
 
 func (s *Savings) defaults() error {
 	if s.Contrast < 0 || s.Noise < 0 || s.FullEvery < 0 {

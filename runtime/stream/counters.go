@@ -32,6 +32,7 @@ type Counters struct {
 	Patches  uint64
 	Tokens   uint64
 	Dropped  uint64
+	Again    uint64 // of Tokens: cells that were dropped, and given after all when something was asked (Savings.Present)
 	Evicted  uint64 // pairs, in the rolling mode
 	Anchored uint64 // how often a new sequence took over in the rolling mode
 
@@ -56,7 +57,7 @@ func (c Counters) Since(before Counters) Counters {
 	return Counters{
 		Pairs: c.Pairs - before.Pairs, Refused: c.Refused - before.Refused, Restarts: c.Restarts - before.Restarts,
 		Skipped: c.Skipped - before.Skipped, Patches: c.Patches - before.Patches, Tokens: c.Tokens - before.Tokens,
-		Dropped: c.Dropped - before.Dropped, Evicted: c.Evicted - before.Evicted, Anchored: c.Anchored - before.Anchored,
+		Dropped: c.Dropped - before.Dropped, Again: c.Again - before.Again, Evicted: c.Evicted - before.Evicted, Anchored: c.Anchored - before.Anchored,
 		Preprocess: c.Preprocess - before.Preprocess, Vision: c.Vision - before.Vision, Prefill: c.Prefill - before.Prefill,
 	}
 }

@@ -9,5 +9,6 @@
 //
 // Savings leave out what did not change: cells of the picture whose pixels are, but for noise, slow light and a camera that
 // shakes a little, those that the model got last do not reach the decoder again, and the vision tower computes the others
-// only.
+// only. What is asked about is first brought up to date: cells that the decoder has only from well before the last change are
+// given again, once.
 package stream

@@ -8,6 +8,10 @@ import (
 	"github.com/edgevlm/edgevlm/runtime/vlm"
 )
 
+// stale is how many pairs before the last change a cell may have been given for the decoder to have its present. Giving these
+// again makes nothing truer (RESULTS.md).
+const stale = 2
+
 // maxIndexGap bounds the temporal index from one pair to the next, as vlm does for a whole clip.
 const maxIndexGap = 1 << 10
 
@@ -23,6 +27,10 @@ type run struct {
 	queue []chunk
 	// oldest is the row where the oldest pair's rows begin.
 	oldest int
+	// given is the number of the pair that each cell was given with last, counted from 1 on; change is that of the last pair in
+	// which anything changed, newest the newest one's.
+	given          []int
+	change, newest int
 }
 
 // held is a pair in a run.
@@ -46,8 +54,9 @@ func (r *run) age(at time.Time, period time.Duration) time.Duration {
 	return max(at.Sub(r.first), time.Duration(len(r.pairs))*period)
 }
 
-// plan queues a pair: the cells of a merged grid (h, w) that are marked, all if marked is nil.
-func (r *run) plan(p Pair, period time.Duration, grid [2]int, marked []bool, embeds []float32, hidden int) (rows int) {
+// plan queues a pair: the cells of a merged grid (h, w) that are marked, all if marked is nil. changed says that some of them
+// are because they changed.
+func (r *run) plan(p Pair, period time.Duration, grid [2]int, marked []bool, changed bool, embeds []float32, hidden int) (rows int) {
 	if r.first.IsZero() {
 		r.first = p.At
 	} else {
@@ -57,17 +66,36 @@ func (r *run) plan(p Pair, period time.Duration, grid [2]int, marked []bool, emb
 	}
 	r.side = int32(max(grid[0], grid[1]) - 1)
 	r.top = max(r.index, r.side)
+	r.pairs = append(r.pairs, held{at: p.At, index: r.index, frames: [2]FrameRef{
+		{p.Frames[0].Seq, p.Frames[0].At}, {p.Frames[1].Seq, p.Frames[1].At}}})
+	r.newest++
+	if changed {
+		r.change = r.newest
+	}
+	if r.given == nil {
+		r.given = make([]int, grid[0]*grid[1])
+	}
+	return r.give(grid, func(cell int) bool { return marked == nil || marked[cell] }, embeds, hidden)
+}
+
+// present queues, at the newest pair's time, the cells that were given last well before the last change.
+func (r *run) present(grid [2]int, embeds []float32, hidden int) (rows int) {
+	return r.give(grid, func(cell int) bool { return r.given[cell] < r.change-stale }, embeds, hidden)
+}
+
+// give queues cells as the newest pair's.
+func (r *run) give(grid [2]int, which func(cell int) bool, embeds []float32, hidden int) (rows int) {
 	c := chunk{next: r.start + r.top + 1}
-	for cell := range grid[0] * grid[1] {
-		if marked != nil && !marked[cell] {
+	for cell := range r.given {
+		if !which(cell) {
 			continue
 		}
 		c.pos = append(c.pos, [3]int32{r.start + r.index, r.start + int32(cell/grid[1]), r.start + int32(cell%grid[1])})
 		c.embeds = append(c.embeds, embeds[cell*hidden:(cell+1)*hidden]...)
+		r.given[cell] = r.newest
 	}
 	r.queue = append(r.queue, c)
-	r.pairs = append(r.pairs, held{at: p.At, index: r.index, rows: len(c.pos), frames: [2]FrameRef{
-		{p.Frames[0].Seq, p.Frames[0].At}, {p.Frames[1].Seq, p.Frames[1].At}}})
+	r.pairs[len(r.pairs)-1].rows += len(c.pos)
 	return len(c.pos)
 }
 

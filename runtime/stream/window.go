@@ -264,14 +264,14 @@ func (w *Window) place(p Pair, kept []bool, st *Step) {
 		if r == nil {
 			continue
 		}
-		marks := kept
+		marks, changed := kept, kept == nil || slices.Contains(kept, true)
 		switch {
 		case len(r.pairs) == 0:
-			marks = nil
+			marks, changed = nil, true
 		case marks != nil && w.c.Mode == Rolling:
 			marks = w.refreshed(marks)
 		}
-		st.Dropped += cells - r.plan(p, w.c.period(), w.grid, marks, w.rows, hidden)
+		st.Dropped += cells - r.plan(p, w.c.period(), w.grid, marks, changed, w.rows, hidden)
 	}
 	w.at = p.At
 	w.turn++
@@ -303,6 +303,21 @@ func (w *Window) push(ctx context.Context, st *Step) error {
 	return err
 }
 
+// ready appends all that the sequence which answers has queued, and what it has to have when it is asked.
+func (w *Window) ready(ctx context.Context) error {
+	r := w.old
+	if r == nil {
+		return ErrEmpty
+	}
+	if w.c.Savings.Drop && w.c.Savings.Present {
+		w.total.Again += uint64(r.present(w.grid, w.rows, w.e.Hidden()))
+	}
+	if err := w.flush(ctx, r, nil); err != nil {
+		return fmt.Errorf("stream: %w", err)
+	}
+	return nil
+}
+
 // flush appends all that a sequence has queued.
 func (w *Window) flush(ctx context.Context, r *run, st *Step) error {
 	if len(r.queue) == 0 {
@@ -320,11 +335,8 @@ func (w *Window) flush(ctx context.Context, r *run, st *Step) error {
 // Fork returns a sequence of the window's present frames, the vision block still open, that <|vision_end|>, a question and its
 // answer can follow; Sequence.Ask does that. Close it.
 func (w *Window) Fork(ctx context.Context) (*vlm.Sequence, error) {
-	if w.old == nil {
-		return nil, ErrEmpty
-	}
-	if err := w.flush(ctx, w.old, nil); err != nil {
-		return nil, fmt.Errorf("stream: %w", err)
+	if err := w.ready(ctx); err != nil {
+		return nil, err
 	}
 	s, err := w.old.s.Fork(ctx)
 	if err != nil {
@@ -362,11 +374,8 @@ func (w *Window) Describe(ctx context.Context, prompt string, maxTokens int, how
 
 // Ask answers questions about the window's frames, as Sequence.Ask does.
 func (w *Window) Ask(ctx context.Context, qs []vlm.Question) ([]vlm.Answer, error) {
-	if w.old == nil {
-		return nil, ErrEmpty
-	}
-	if err := w.flush(ctx, w.old, nil); err != nil {
-		return nil, fmt.Errorf("stream: %w", err)
+	if err := w.ready(ctx); err != nil {
+		return nil, err
 	}
 	return w.old.s.Ask(ctx, qs)
 }

@@ -109,7 +109,7 @@ cameras:
     publish: { every: 500ms, changes: false, snapshot: true }
     stream:
       mode: rolling
-      savings: { drop: false, tower: false, contrast: 3.5, noise: 4, shift: 0, full_every: 9 }
+      savings: { drop: false, present: false, tower: false, contrast: 3.5, noise: 4, shift: 0, full_every: 9 }
       changed: 0.25
       heartbeat: 1m
       latency: 5s

@@ -32,6 +32,7 @@ const StreamOff = "off"
 // Savings are what is left out because it did not change.
 type Savings struct {
 	Drop      bool    `yaml:"drop"`
+	Present   bool    `yaml:"present"`
 	Tower     bool    `yaml:"tower"`
 	Contrast  float64 `yaml:"contrast"`
 	Noise     float64 `yaml:"noise"`
@@ -42,7 +43,7 @@ type Savings struct {
 func defaultStream() Stream {
 	return Stream{
 		Mode:      stream.Exact.String(),
-		Savings:   Savings{Drop: true, Tower: true, Contrast: 2, Noise: 5, Shift: 4, FullEvery: 8},
+		Savings:   Savings{Drop: true, Present: true, Tower: true, Contrast: 2, Noise: 5, Shift: 4, FullEvery: 8},
 		Changed:   0.05,
 		Heartbeat: Duration(5 * time.Minute),
 		Before:    4,
@@ -64,7 +65,7 @@ func (s Stream) Pipeline() *pipeline.Stream {
 	return &pipeline.Stream{
 		Mode: mode, Changed: s.Changed, Latency: s.Latency.Std(), Before: none(s.Before),
 		Savings: stream.Savings{
-			Drop: s.Savings.Drop, Incremental: s.Savings.Tower, Contrast: s.Savings.Contrast, Noise: s.Savings.Noise,
+			Drop: s.Savings.Drop, Present: s.Savings.Present, Incremental: s.Savings.Tower, Contrast: s.Savings.Contrast, Noise: s.Savings.Noise,
 			Shift: none(s.Savings.Shift), FullEvery: s.Savings.FullEvery,
 		},
 	}
