@@ -40,7 +40,7 @@ def difference(m, tok, clips, questions):
 
 
 if __name__ == "__main__":
-    torch.set_num_threads(1); m, text = load(sys.argv[1]); f = Feed(build(sys.argv[2] if len(sys.argv) > 2 else "/tmp/edgevlm-gate-feed"), "test", seed=5); seen = {}
+    torch.set_num_threads(1); m, text = load(sys.argv[1]); f = Feed(build(sys.argv[2] if len(sys.argv) > 2 else ""), "test", seed=5); seen = {}
     while len(seen) < 5 or 32 not in seen: c = f.clip(); seen.setdefault(len(c.frames), c)              # one clip of each length, the longest too
     f.close(); clips = [seen[k] for k in sorted(seen)]
     d, s = difference(m, Tokenizer(text), clips, [[("What is happening?", c.info["caption"])] + [(t["q"], t["a"]) for t in c.info["tasks"]] for c in clips])

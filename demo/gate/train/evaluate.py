@@ -133,7 +133,7 @@ def part(m, words, binary, split, kind, n, seed, batch=24):
 
 
 def main():
-    ap = argparse.ArgumentParser(); A = ap.add_argument; A("checkpoint"); A("--n", type=int, default=1000); A("--seed", type=int, default=1); A("--feed", default="/tmp/edgevlm-gate-feed")
+    ap = argparse.ArgumentParser(); A = ap.add_argument; A("checkpoint"); A("--n", type=int, default=1000); A("--seed", type=int, default=1); A("--feed", default="", help="the renderer, if it is built already")
     A("--q4", action="store_true", help="with weights rounded as in the 4-bit file"); A("--json", default=""); A("--misses", default="", help="write wrong answers to this file")
     a = ap.parse_args(); torch.set_num_threads(1); m, text = load(a.checkpoint); words = Words(Tokenizer(text)); binary = build(a.feed)
     if a.q4:

@@ -1,12 +1,13 @@
 """Reads the clips that the Go renderer writes (demo/gate/feed): both sides see the same pixels."""
-import fcntl, json, os, struct, subprocess
+import atexit, fcntl, json, os, shutil, struct, subprocess, tempfile
 import numpy as np
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", "..", ".."))
 
 
-def build(out):
-    """Builds the renderer, unless it is there already; returns its path."""
+def build(out=""):
+    """Builds the renderer, unless it is there already; returns its path. Without one it is there until the program ends."""
+    if not out: d = tempfile.mkdtemp(); atexit.register(shutil.rmtree, d, True); out = os.path.join(d, "feed")
     out = os.path.abspath(out)
     if not os.path.exists(out): subprocess.run(["go", "build", "-o", out, "./demo/gate/feed"], cwd=ROOT, check=True)
     return out
