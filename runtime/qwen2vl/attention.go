@@ -31,6 +31,18 @@ func fitHeads(heads []head, kind func() head, count, n, hd int) ([]head, error) 
 	return heads, nil
 }
 
+// setHeads gives attention the keys and values of count heads: of head i keys [head size, n] from kt[i*head size*stride(n)] on, and values [n, head
+// size], rows ldv apart, from values[i*apart] on.
+func (v *Vision) setHeads(heads []head, count, n int, kt, values []float32, apart, ldv int) ([]head, error) {
+	hd, ld := v.c.Embed/v.c.Heads, stride(n)
+	heads, err := fitHeads(heads, v.newHead, count, n, hd)
+	if err != nil {
+		return heads, err
+	}
+	v.pool.Do(count, func(i int) { heads[i].set(kt[i*hd*ld:], ld, values[i*apart:], ldv) })
+	return heads, nil
+}
+
 // attention is the kind of head that is fastest here. Less than float32 it is only where all of the tower's other products are of
 // eight bits anyway.
 func (v *Vision) attention() func() head {

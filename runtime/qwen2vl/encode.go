@@ -80,7 +80,8 @@ func (v *Vision) encode(ctx context.Context, sc *visionScratch, patches []float3
 			err = v.eachBlock(ctx, rows, func(lo, hi int) { v.keysValues(sc, l, n, lo, hi) })
 		}
 		if err == nil {
-			err = v.setHeads(sc, n, k)
+			hd := c.Embed / c.Heads
+			sc.heads, err = v.setHeads(sc.heads, k*c.Heads, n, sc.kt, sc.v, n*hd, hd)
 		}
 		if err == nil {
 			err = v.eachBlock(ctx, rows, func(lo, hi int) {
@@ -162,16 +163,6 @@ func (v *Vision) keysValues(sc *visionScratch, l *visionLayer, n, lo, hi int) {
 			a = e
 		}
 	})
-}
-
-// setHeads gives the keys and values of k temporal patches to attention.
-func (v *Vision) setHeads(sc *visionScratch, n, k int) (err error) {
-	hd, ld := v.c.Embed/v.c.Heads, stride(n)
-	if sc.heads, err = fitHeads(sc.heads, v.newHead, k*v.c.Heads, n, hd); err != nil {
-		return err
-	}
-	v.pool.Do(k*v.c.Heads, func(i int) { sc.heads[i].set(sc.kt[i*hd*ld:], ld, sc.v[i*hd*n:], hd) })
-	return nil
 }
 
 // attend adds the attention of rows [lo, hi) to sc.x.

@@ -162,12 +162,8 @@ func (v *Vision) keep(m *VisionMemory, layer, n int) (err error) {
 		compute.FromF16(m.ktf[lo*ld:hi*ld], kt[lo*ld:hi*ld])
 	})
 	eachRows(v.pool, n, d, func(lo, hi int) { compute.FromF16(m.vf[lo*d:hi*d], vv[lo*d:hi*d]) })
-	hd := d / v.c.Heads
-	if m.heads, err = fitHeads(m.heads, v.newHead, v.c.Heads, n, hd); err != nil {
-		return err
-	}
-	v.pool.Do(v.c.Heads, func(i int) { m.heads[i].set(m.ktf[i*hd*ld:], ld, m.vf[i*hd:], d) })
-	return nil
+	m.heads, err = v.setHeads(m.heads, v.c.Heads, n, m.ktf, m.vf, d/v.c.Heads, d)
+	return err
 }
 
 // attendRows computes the rows' attention to all patches, m.at, from their queries, m.q.

@@ -54,8 +54,8 @@ func (r *run) age(at time.Time, period time.Duration) time.Duration {
 	return max(at.Sub(r.first), time.Duration(len(r.pairs))*period)
 }
 
-// plan queues a pair: the cells of a merged grid (h, w) that are marked, all if marked is nil. changed says that some of them
-// are because they changed.
+// plan queues a pair: the cells of a merged grid (h, w) that are marked, all if marked is nil. changed says that something in it
+// did.
 func (r *run) plan(p Pair, period time.Duration, grid [2]int, marked []bool, changed bool, embeds []float32, hidden int) (rows int) {
 	if r.first.IsZero() {
 		r.first = p.At
@@ -75,16 +75,20 @@ func (r *run) plan(p Pair, period time.Duration, grid [2]int, marked []bool, cha
 	if r.given == nil {
 		r.given = make([]int, grid[0]*grid[1])
 	}
-	return r.give(grid, func(cell int) bool { return marked == nil || marked[cell] }, embeds, hidden)
+	return r.give(r.cells(grid, func(cell int) bool { return marked == nil || marked[cell] }, embeds, hidden))
 }
 
 // present queues, at the newest pair's time, the cells that were given last well before the last change.
 func (r *run) present(grid [2]int, embeds []float32, hidden int) (rows int) {
-	return r.give(grid, func(cell int) bool { return r.given[cell] < r.change-stale }, embeds, hidden)
+	c := r.cells(grid, func(cell int) bool { return r.given[cell] < r.change-stale }, embeds, hidden)
+	if len(c.pos) == 0 {
+		return 0
+	}
+	return r.give(c)
 }
 
-// give queues cells as the newest pair's.
-func (r *run) give(grid [2]int, which func(cell int) bool, embeds []float32, hidden int) (rows int) {
+// cells are some of the newest pair's.
+func (r *run) cells(grid [2]int, which func(cell int) bool, embeds []float32, hidden int) chunk {
 	c := chunk{next: r.start + r.top + 1}
 	for cell := range r.given {
 		if !which(cell) {
@@ -94,6 +98,11 @@ func (r *run) give(grid [2]int, which func(cell int) bool, embeds []float32, hid
 		c.embeds = append(c.embeds, embeds[cell*hidden:(cell+1)*hidden]...)
 		r.given[cell] = r.newest
 	}
+	return c
+}
+
+// give queues rows of the newest pair.
+func (r *run) give(c chunk) (rows int) {
 	r.queue = append(r.queue, c)
 	r.pairs[len(r.pairs)-1].rows += len(c.pos)
 	return len(c.pos)

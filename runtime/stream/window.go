@@ -264,14 +264,14 @@ func (w *Window) place(p Pair, kept []bool, st *Step) {
 		if r == nil {
 			continue
 		}
-		marks, changed := kept, kept == nil || slices.Contains(kept, true)
+		marks := kept
 		switch {
 		case len(r.pairs) == 0:
-			marks, changed = nil, true
+			marks = nil
 		case marks != nil && w.c.Mode == Rolling:
 			marks = w.refreshed(marks)
 		}
-		st.Dropped += cells - r.plan(p, w.c.period(), w.grid, marks, changed, w.rows, hidden)
+		st.Dropped += cells - r.plan(p, w.c.period(), w.grid, marks, !st.Skipped, w.rows, hidden)
 	}
 	w.at = p.At
 	w.turn++

@@ -76,13 +76,19 @@ def mmproj(m, words, path, kind):
     write(w)
 
 
+def files(m, words, folder, tag, kind):
+    """writes both files of a kind; their paths"""
+    paths = [os.path.join(folder, f"{name}-{tag}.gguf") for name in ("text", "mmproj")]
+    for f, path in zip((text, mmproj), paths): f(m, words, path, kind)
+    return paths
+
+
 if __name__ == "__main__":
     ap = argparse.ArgumentParser(); ap.add_argument("checkpoint"); ap.add_argument("out"); ap.add_argument("--only", default="", help="q4_0 or f16")
     a = ap.parse_args(); torch.set_num_threads(1); m, words = load(a.checkpoint); os.makedirs(a.out, exist_ok=True)
     for tag, kind in (("q4_0", Q.Q4_0), ("f16", Q.F16)):
         if a.only in ("", tag):
-            for f, name in ((text, "text"), (mmproj, "mmproj")):
-                path = os.path.join(a.out, f"{name}-{tag}.gguf"); f(m, words, path, kind); print(path, os.path.getsize(path), "bytes")
+            for path in files(m, words, a.out, tag, kind): print(path, os.path.getsize(path), "bytes")
     if a.only != "q4_0":                                   # no part of the model, but a training that goes on (train.py --from) needs them
         heads = torch.load(a.checkpoint, weights_only=True, map_location="cpu")["heads"]
         np.savez(os.path.join(a.out, "heads.npz"), **{k: v.numpy().astype(np.float16) for k, v in heads.items()})

@@ -94,20 +94,15 @@ class Windows(unittest.TestCase):
 class Files(unittest.TestCase):
     def test_an_exported_model_comes_back(self):
         with tempfile.TemporaryDirectory() as d:
-            m = model()
-            for f, name in ((export.text, "text"), (export.mmproj, "mmproj")): f(m, fake.words(), os.path.join(d, name + "-f16.gguf"), export.Q.F16)
+            m = model(); export.files(m, fake.words(), d, "f16", export.Q.F16)
             back, heads = restore(d); self.assertEqual(back.c.dict(), m.c.dict()); self.assertIsNone(heads)
             for k, v in m.state_dict().items(): self.assertTrue(torch.allclose(v, back.state_dict()[k], atol=1e-3), k)
 
     def test_one_of_4_bits_comes_back_to_the_bit(self):
         with tempfile.TemporaryDirectory() as d:
             m = model(); twice = os.path.join(d, "twice"); os.mkdir(twice)
-            for f, name in ((export.text, "text"), (export.mmproj, "mmproj")): f(m, fake.words(), os.path.join(d, name + "-q4_0.gguf"), export.Q.Q4_0)
-            back, _ = restore(d); self.assertEqual(back.c.dict(), m.c.dict())
-            for f, name in ((export.text, "text"), (export.mmproj, "mmproj")):
-                f(back, fake.words(), os.path.join(twice, name + "-q4_0.gguf"), export.Q.Q4_0)
-                self.assertEqual(*(open(os.path.join(x, name + "-q4_0.gguf"), "rb").read() for x in (d, twice)))
-
+            first = export.files(m, fake.words(), d, "q4_0", export.Q.Q4_0); back, _ = restore(d); self.assertEqual(back.c.dict(), m.c.dict())
+            for pair in zip(first, export.files(back, fake.words(), twice, "q4_0", export.Q.Q4_0)): self.assertEqual(*(open(x, "rb").read() for x in pair))
 
     def test_an_average_lies_between(self):
         with tempfile.TemporaryDirectory() as d:
